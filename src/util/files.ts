@@ -1,0 +1,72 @@
+/** Files and folders: a final name means finished and right, so everything is written aside and renamed. */
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+
+/** True when something (file or folder) is at this path. */
+export async function pathExists(target: string): Promise<boolean> {
+  return stat(target).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** True when a folder is at this path. */
+export async function isDirectory(target: string): Promise<boolean> {
+  return stat(target).then(
+    (s) => s.isDirectory(),
+    () => false,
+  );
+}
+
+/** sha256 of a file, streamed, as 64 hex digits. */
+export async function sha256OfFile(file: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20, ...(signal && { signal }) }))
+    hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** Total bytes of the regular files below a folder. */
+export async function folderSize(folder: string): Promise<number> {
+  let total = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true }))
+    if (entry.isFile()) total += (await stat(path.join(entry.parentPath, entry.name))).size;
+  return total;
+}
+
+/** Flushes a file's bytes to the disk, so that a rename after it never shows an empty file after a power cut. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Runs `work` in a fresh folder beside `target`; when it succeeds, that folder becomes `target` (replacing a former
+ * one), when it throws, nothing is left. A crash leaves only a `.partial` folder, never a half `target`.
+ */
+export async function writeFolder<T>(target: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const partial = `${target}.${randomBytes(4).toString('hex')}.partial`;
+  await mkdir(partial, { recursive: true });
+  try {
+    const result = await work(partial);
+    await replaceFolder(partial, target);
+    return result;
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function replaceFolder(from: string, to: string): Promise<void> {
+  if (!(await pathExists(to))) return rename(from, to);
+  const old = `${to}.${randomBytes(4).toString('hex')}.old`;
+  await rename(to, old); // rename cannot replace a folder that is not empty
+  await rename(from, to);
+  await rm(old, { recursive: true, force: true });
+}
