@@ -1,8 +1,9 @@
 /** Files and folders: a final name means finished and right, so everything is written aside and renamed. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { writeError } from './disk.ts';
 
 /** True when something (file or folder) is at this path. */
 export async function pathExists(target: string): Promise<boolean> {
@@ -17,6 +18,16 @@ export async function isDirectory(target: string): Promise<boolean> {
   return stat(target).then(
     (s) => s.isDirectory(),
     () => false,
+  );
+}
+
+/**
+ * True for a relative path, written with "/", that names something inside the folder it is relative to on every
+ * platform: no "..", no absolute path, drive letter, backslash or NUL.
+ */
+export function isContainedPath(relative: string): boolean {
+  return (
+    relative !== '' && !/[\\\0:]/.test(relative) && relative.split('/').every((part) => !['', '.', '..'].includes(part))
   );
 }
 
@@ -43,6 +54,35 @@ export async function syncFile(file: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Writes a text file whole or not at all: aside, flushed, then renamed (replacing a former one). Its folder is made
+ * when needed. @param chunks pieces of the text, taken one after the other
+ */
+export async function writeTextFile(target: string, chunks: Iterable<string>): Promise<void> {
+  const partial = `${target}.${randomBytes(4).toString('hex')}.partial`;
+  try {
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(partial, chunks);
+    await syncFile(partial);
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw writeError(error, target);
+  }
+}
+
+/** Writes a file aside and renames it: a reader sees the former content or the whole new one. */
+export async function writeBytes(file: string, bytes: Uint8Array | string): Promise<void> {
+  const partial = `${file}.${randomBytes(4).toString('hex')}.partial`;
+  try {
+    await writeFile(partial, bytes, { flag: 'wx' });
+    await rename(partial, file);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
   }
 }
 

@@ -1,0 +1,64 @@
+/**
+ * What an architecture is to fsb: how to recognise it by its tensors, which tensors it must have, and its graph.
+ * Dimensions come from tensor shapes, never from config.json, which is wrong or misleading in several published
+ * repositories; config.json gives only what no shape can tell (heads, activation, epsilon, labels).
+ */
+import type { Graph, GraphOptions } from '../onnx/graph.ts';
+import type { Tensors } from './tensors.ts';
+
+/** The number of rows, columns… that the manifest records; all values are plain. */
+export type Dimensions = Readonly<Record<string, number | string | boolean>>;
+
+/** A tensor that a checkpoint of the architecture must have. */
+export interface TensorSpec {
+  /** Canonical name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A graph output under fsb's name and under the ecosystem's. */
+export interface OutputName {
+  /** As in `fsb infer`: last_hidden_state, mlm_logits, class_logits, … */
+  readonly name: string;
+  /** As other ONNX clients expect it: the main head's is `logits`. */
+  readonly graphName: string;
+}
+
+/** One ONNX file of a model. */
+export interface GraphPlan {
+  /** File name without suffix: model, encoder_model, decoder_model_merged. */
+  readonly name: string;
+  readonly outputs: readonly OutputName[];
+  build(options: GraphOptions): Graph;
+}
+
+/** A checkpoint understood: everything that conversion needs to know. */
+export interface ModelPlan {
+  readonly architecture: string;
+  /** Hub tag of the main head: fill-mask, text-classification, … */
+  readonly task: string;
+  readonly dimensions: Dimensions;
+  /** Class names in logit order; null when the model has no classifier. */
+  readonly labels: readonly string[] | null;
+  readonly tensors: readonly TensorSpec[];
+  /** Canonical names that repeat another tensor: the runtime uses the other one. */
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly graphs: readonly GraphPlan[];
+}
+
+/** config.json, unchecked. */
+export type ConfigJson = Readonly<Record<string, unknown>>;
+
+export interface Architecture {
+  /** The name in the registry and in manifest.json. */
+  readonly name: string;
+  /** Decides by tensors, not by model_type. */
+  matches(tensors: Tensors): boolean;
+  /** Canonical names of stored buffers that carry no weights and are dropped. */
+  readonly buffers: readonly RegExp[];
+  /**
+   * Reads the dimensions from the tensors and the rest from config.json.
+   * @throws IntegrityError when a tensor that gives a dimension is missing, UnsupportedError for an unknown activation
+   */
+  plan(tensors: Tensors, config: ConfigJson): ModelPlan;
+}

@@ -1,0 +1,18 @@
+/** The architectures that fsb converts, and which one a checkpoint is. */
+import { UnsupportedError } from '../util/errors.ts';
+import type { Architecture } from './architecture.ts';
+import { megatronBert } from './megatron-bert.ts';
+import type { Tensors } from './tensors.ts';
+
+export const ARCHITECTURES = [megatronBert] as const satisfies readonly Architecture[];
+
+/** The architecture of a checkpoint, by its tensors alone. Throws UnsupportedError with the first names it saw. */
+export function detectArchitecture(tensors: Tensors, names: Iterable<string>): Architecture {
+  const found = ARCHITECTURES.find((architecture) => architecture.matches(tensors));
+  if (found) return found;
+  const seen = [...names].slice(0, 6).join(', ');
+  throw new UnsupportedError(
+    `${tensors.origin}: no known architecture has these tensors (${seen}, …); known are ${ARCHITECTURES.map((a) => a.name).join(', ')}`,
+    { code: 'unknown-architecture', hint: 'fsb inspect lists every tensor of the checkpoint' },
+  );
+}

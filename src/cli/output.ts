@@ -1,0 +1,149 @@
+/**
+ * Everything that reaches the terminal. stdout carries the result and nothing else; progress, notes, warnings and
+ * errors go to stderr. No ANSI when the stream is no terminal, with NO_COLOR, or with --json.
+ */
+import { Chalk, type ChalkInstance } from 'chalk';
+import { FsbError, messageOf } from '../util/errors.ts';
+import { formatBytes, formatDuration } from '../util/format.ts';
+
+/** Without a terminal, progress is one line in so many milliseconds: logs stay short, and a stall is visible. */
+const LINE_INTERVAL_MS = 5000;
+/** Speeds are averaged over so many milliseconds, so that the estimate does not jump. */
+const RATE_WINDOW_MS = 5000;
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly debug: boolean;
+  readonly noColor: boolean;
+}
+
+/** How much is done of a task; `unit` is what the numbers count. */
+export interface Progress {
+  update(done: number, total?: number): void;
+  /** Removes the bar. */
+  stop(): void;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly #options: OutputOptions;
+  /** Colours for stdout. */
+  readonly style: ChalkInstance;
+  /** Colours for stderr. */
+  readonly noteStyle: ChalkInstance;
+
+  constructor(options: OutputOptions) {
+    this.#options = options;
+    this.json = options.json;
+    const plain = options.noColor || options.json;
+    this.style = new Chalk({ level: plain || !process.stdout.isTTY ? 0 : 1 });
+    this.noteStyle = new Chalk({ level: plain || !process.stderr.isTTY ? 0 : 1 });
+  }
+
+  /** One line of the result on stdout. */
+  line(text = ''): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** The result as text, or as one JSON document with --json. */
+  result(document: { schema: string }, text: () => string): void {
+    this.line(this.json ? JSON.stringify(document) : text());
+  }
+
+  /** What fsb does on the way, on stderr; silent with --quiet. */
+  note(text: string): void {
+    if (!this.#options.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  /** Something the reader should know although the work goes on; --quiet does not hide it. */
+  warn(text: string): void {
+    process.stderr.write(`${this.noteStyle.yellow('!')} ${text}\n`);
+  }
+
+  /** What happened, what to do, and with --json the same for programs. */
+  error(error: unknown): void {
+    const known = error instanceof FsbError ? error : undefined;
+    process.stderr.write(`${this.noteStyle.red('fsb:')} ${messageOf(error)}\n`);
+    if (known?.hint) process.stderr.write(`  ${known.hint}\n`);
+    if (!known) process.stderr.write('  this is a bug in fsb; please report it with the output of --debug\n');
+    if (this.#options.debug && error instanceof Error) process.stderr.write(`${error.stack}\n${causes(error)}`);
+    if (!this.json) return;
+    const { code = 'internal', exitCode = 1, hint, retryable = false } = known ?? {};
+    process.stderr.write(`${JSON.stringify({ error: { code, exitCode, message: messageOf(error), hint, retryable } })}\n`);
+  }
+
+  /** A bar on a terminal, a line every few seconds elsewhere, nothing with --quiet. */
+  async progress(label: string, unit: 'bytes' | string): Promise<Progress> {
+    if (this.#options.quiet) return { update: () => undefined, stop: () => undefined };
+    return process.stderr.isTTY ? barProgress(label, unit) : lineProgress(label, unit);
+  }
+}
+
+// --- internal ---
+
+function causes(error: Error): string {
+  const { cause } = error;
+  return cause instanceof Error ? `caused by: ${cause.stack}\n${causes(cause)}` : '';
+}
+
+async function barProgress(label: string, unit: string): Promise<Progress> {
+  const { SingleBar, Presets } = (await import('cli-progress')).default;
+  const bar = new SingleBar(
+    { format: `${label} {bar} {percentage}% | {status}`, barsize: 24, hideCursor: true, stream: process.stderr, clearOnComplete: true },
+    Presets.shades_classic,
+  );
+  const meter = new Meter(unit);
+  let started = false;
+  return {
+    update(done, total = 0) {
+      const status = meter.status(done, total);
+      if (!started) bar.start(total || 1, done, { status });
+      else if (total) bar.setTotal(total);
+      started = true;
+      bar.update(done, { status });
+    },
+    stop() {
+      if (started) bar.stop();
+    },
+  };
+}
+
+function lineProgress(label: string, unit: string): Progress {
+  const meter = new Meter(unit);
+  let last = Date.now(); // a task shorter than the interval prints nothing
+  return {
+    update(done, total = 0) {
+      const status = meter.status(done, total);
+      if (Date.now() - last < LINE_INTERVAL_MS) return;
+      last = Date.now();
+      process.stderr.write(`${label} ${total ? `${Math.floor((100 * done) / total)}% ` : ''}${status}\n`);
+    },
+    stop: () => undefined,
+  };
+}
+
+/** "1.20 GB/2.52 GB 310 MB/s, 4.2s left" */
+class Meter {
+  readonly #unit: string;
+  readonly #samples: { at: number; done: number }[] = [];
+
+  constructor(unit: string) {
+    this.#unit = unit;
+  }
+
+  status(done: number, total: number): string {
+    const now = Date.now();
+    this.#samples.push({ at: now, done });
+    while (this.#samples.length > 2 && now - this.#samples[0]!.at > RATE_WINDOW_MS) this.#samples.shift();
+    const first = this.#samples[0]!;
+    const rate = ((done - first.done) / Math.max(1, now - first.at)) * 1000;
+    const amount = total ? `${this.#count(done)}/${this.#count(total)}` : this.#count(done);
+    if (rate <= 0) return amount;
+    return `${amount} ${this.#count(rate)}/s${total > done ? `, ${formatDuration((total - done) / rate)} left` : ''}`;
+  }
+
+  #count(value: number): string {
+    return this.#unit === 'bytes' ? formatBytes(value) : `${value < 10 ? value.toFixed(1) : Math.round(value)} ${this.#unit}`;
+  }
+}

@@ -1,0 +1,74 @@
+/** What the commands that run a model share: their options, opening the model, and batches of input rows. */
+import type { Command } from 'commander';
+import { Encoder } from '../pipelines/encoder.ts';
+import { UsageError } from '../util/errors.ts';
+import type { CommonOptions, Context } from './context.ts';
+import { ensureModel } from './ensure.ts';
+
+/** Texts that are run together: enough for the kernels, little enough for a pipe to stay live. */
+const BATCH_ROWS = 16;
+
+export interface RunningOptions extends CommonOptions {
+  readonly device?: string;
+  readonly threads?: number;
+  readonly dtype?: string;
+  /** False with --no-auto. */
+  readonly auto?: boolean;
+}
+
+export interface ReadingOptions extends RunningOptions {
+  readonly input?: string;
+  readonly jsonl?: boolean;
+}
+
+/** --device, --threads, --dtype, --no-auto. */
+export function runningOptions(command: Command): Command {
+  return command
+    .option('--device <name>', 'auto, cpu, webgpu, cuda[:N], dml or coreml', 'auto')
+    .option('--threads <n>', 'threads (default: FSB_THREADS, else one per core)', positiveInteger('--threads'))
+    .option('--dtype <type>', 'type of the converted model: fp32 or fp16', 'fp32')
+    .option('--no-auto', 'do not pull or convert what is missing');
+}
+
+/** --input and --jsonl beside those of a running command. */
+export function readingOptions(command: Command): Command {
+  return runningOptions(command)
+    .option('--input <file>', 'read texts from a file or - (JSON lines {"text", "pair"?, "id"?}, or plain lines)')
+    .option('--jsonl', 'print one JSON line per text (always with --input)');
+}
+
+/** Opens the encoder that NAME means, doing the missing steps, and closes it after `use`. */
+export async function withEncoder<T>(context: Context, name: string, options: RunningOptions, use: (model: Encoder) => Promise<T>): Promise<T> {
+  const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
+  const model = await Encoder.open(folder, {
+    device: options.device ?? 'auto',
+    threads: options.threads ?? context.environment.threads,
+    onWarning: (message) => context.output.warn(message),
+  });
+  try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** Groups of rows, in order. */
+export async function* inBatches<T>(rows: AsyncIterable<T>, size = BATCH_ROWS): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const row of rows) {
+    batch.push(row);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length) yield batch;
+}
+
+/** Parser for an option that takes a whole number from 1 on. */
+export function positiveInteger(flag: string): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (Number.isInteger(number) && number > 0) return number;
+    throw new UsageError(`${flag} ${value}: expected a whole number from 1 on`, { code: 'bad-number' });
+  };
+}

@@ -1,0 +1,118 @@
+/** A split of a task, from files on the disk to examples in a model's input form. */
+import { createHash } from 'node:crypto';
+import type { DatasetFile } from '../registry/schema.ts';
+import { IntegrityError, NotFoundError, UsageError } from '../util/errors.ts';
+import type { ClueRow, ClueTask } from './clue-task.ts';
+import { parseJsonLines } from './json-lines.ts';
+import { readSplitFile } from './split-file.ts';
+
+export interface Example extends ClueRow {
+  /** The row's own id or, where the file has none, the row's number in the file from 0. Ids may repeat. */
+  readonly id: string | number;
+}
+
+/** A file of the data set as registry.json knows it. */
+export type KnownFile = Pick<DatasetFile, 'path' | 'md5'>;
+
+export interface LoadSplitOptions {
+  readonly task: ClueTask;
+  /** The published archive, a folder that holds its files, or the split's file itself. */
+  readonly source: string;
+  /** One of the task's splits, or the name of a JSON lines file in the source ("my-rows.json"). @default "dev" */
+  readonly split?: string | undefined;
+  /** Keep only the first rows. @default all */
+  readonly limit?: number | undefined;
+  /** The data set's files in registry.json, to tell official bytes from others. @default none are known */
+  readonly knownFiles?: readonly KnownFile[] | undefined;
+}
+
+export interface LoadedSplit {
+  readonly split: string;
+  /** Where the rows came from, for people: "afqmc_public.zip/dev.json". */
+  readonly file: string;
+  readonly md5: string;
+  /** Whether these are the official file's bytes; undefined where its md5 is not known. */
+  readonly official: boolean | undefined;
+  /** In file order, without dropped rows. */
+  readonly examples: readonly Example[];
+  /** Rows left out for their label ("-"), in the whole file. */
+  readonly dropped: number;
+  /** Examples before `limit`. */
+  readonly available: number;
+  /** False for the test files: they can be predicted, not scored. */
+  readonly labelled: boolean;
+}
+
+/**
+ * Loads a split.
+ * @throws NotFoundError for an unknown split or a missing file, IntegrityError (file, line, what was expected) for a
+ * broken row, UsageError for a senseless limit.
+ */
+export async function loadSplit(options: LoadSplitOptions): Promise<LoadedSplit> {
+  const { task, source, split = 'dev', limit } = options;
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
+    throw new UsageError(`limit: expected a positive whole number, found ${limit}`, { code: 'limit' });
+  const file = splitFile(task, split);
+  const { name, bytes } = await readSplitFile(source, file);
+  const { examples, dropped } = readExamples(task, bytes, name);
+  const md5 = createHash('md5').update(bytes).digest('hex');
+  return {
+    split,
+    file: name,
+    md5,
+    official: isOfficial(md5, file, options.knownFiles ?? []),
+    examples: examples.slice(0, limit),
+    dropped,
+    available: examples.length,
+    labelled: examples[0]?.label !== undefined,
+  };
+}
+
+// --- internal ---
+
+function splitFile(task: ClueTask, split: string): string {
+  const known = Object.hasOwn(task.splits, split) ? task.splits[split] : undefined;
+  if (known !== undefined) return known;
+  if (/^[^/\\]+\.jsonl?$/.test(split)) return split;
+  throw new NotFoundError(`${task.name} has no split "${split}"`, {
+    code: 'split-not-found',
+    hint: `its splits are ${Object.keys(task.splits).join(', ')}`,
+  });
+}
+
+function isOfficial(md5: string, file: string, knownFiles: readonly KnownFile[]): boolean | undefined {
+  const known = knownFiles.find(({ path }) => path.split('/').at(-1) === file);
+  return known?.md5 ? known.md5 === md5 : undefined;
+}
+
+function readExamples(task: ClueTask, bytes: Uint8Array, name: string): { examples: Example[]; dropped: number } {
+  const values = new Set(task.labels.map((label) => label.value));
+  const examples: Example[] = [];
+  let dropped = 0;
+  let rows = 0;
+  let labelled: boolean | undefined;
+  for (const { line, value } of parseJsonLines(bytes, name)) {
+    const where = `${name}, line ${line}`;
+    const row = task.parseRow(value, where);
+    labelled ??= row.label !== undefined;
+    if (labelled !== (row.label !== undefined))
+      throw new IntegrityError(
+        `${where}: expected ${labelled ? 'a label' : 'no label'} as in the rows before, found ${labelled ? 'none' : `"${row.label}"`}`,
+        { code: 'malformed-row', facts: { line } },
+      );
+    const isDropped = row.label !== undefined && task.droppedLabels.includes(row.label);
+    if (row.label !== undefined && !isDropped && !values.has(row.label))
+      throw new IntegrityError(
+        `${where}: expected a label of ${task.name} (${[...values, ...task.droppedLabels].join(', ')}), found "${row.label}"`,
+        { code: 'unknown-label', facts: { line, label: row.label } },
+      );
+    if (isDropped) dropped++;
+    else examples.push({ ...row, id: row.id ?? rows });
+    rows++;
+  }
+  if (examples.length === 0)
+    throw new IntegrityError(`${name}: expected rows of ${task.name}, found none${dropped > 0 ? ' to score' : ''}`, {
+      code: 'empty-split',
+    });
+  return { examples, dropped };
+}

@@ -1,0 +1,26 @@
+/** The predictions file: one JSON line per example, in file order, so that two models' answers can be compared row by row. */
+import { writeTextFile } from '../util/files.ts';
+
+export interface Prediction {
+  /** The example's id, of the type it has in the data set. */
+  readonly id: string | number;
+  /** The right label; null where the data set has none. */
+  readonly label: string | null;
+  readonly prediction: string;
+  /** The logit of each label, in the order of the run's `labels`. */
+  readonly scores: readonly number[];
+}
+
+/** float32 holds 7 to 8 decimal digits; the rest of a double is noise. */
+const SCORE_DIGITS = 7;
+
+/** One line of the file, newline included. */
+export function formatPrediction({ id, label, prediction, scores }: Prediction): string {
+  const rounded = scores.map((score) => Number(score.toPrecision(SCORE_DIGITS)));
+  return `${JSON.stringify({ id, label, prediction, scores: rounded })}\n`;
+}
+
+/** Writes the file whole or not at all. Throws ResourceError when the disk is full. */
+export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
+  await writeTextFile(file, predictions.values().map(formatPrediction));
+}

@@ -1,0 +1,210 @@
+/**
+ * GET over undici: proxies from the environment, redirects followed by hand so that a token goes to its own host and
+ * no further, idle timeouts instead of a total one, and every failure as an FsbError without secrets.
+ */
+import type { Dispatcher } from 'undici';
+import { NetworkError, RefusedError } from '../util/errors.ts';
+import { isTransportError, statusError, transportError } from './http-errors.ts';
+import { redactUrl } from './signed-url.ts';
+
+export interface HttpOptions {
+  /** Refuse every request. @default false */
+  readonly offline?: boolean | undefined;
+  /** Connecting, in ms. @default 15_000 */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Until the headers, and between two chunks of the body, in ms. @default 60_000 */
+  readonly idleTimeoutMs?: number | undefined;
+}
+
+/** A bearer token and the only origin (scheme, host, port) that may see it. */
+export interface HostToken {
+  readonly value: string;
+  readonly origin: string;
+}
+
+export interface GetOptions {
+  /** First byte wanted. @default 0 */
+  readonly offset?: number | undefined;
+  readonly token?: HostToken | undefined;
+  readonly accept?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Bytes that will follow; undefined when the server does not say. */
+  readonly sizeBytes: number | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface HttpClient {
+  /** The answer to a GET with status 200, or 206 when an offset is asked for; anything else throws. */
+  get(url: string, options?: GetOptions): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+/** Hubs redirect two or three times; more is a loop. */
+const MAX_REDIRECTS = 10;
+const MAX_ERROR_BODY_BYTES = 4096;
+const USER_AGENT = 'fsb';
+
+/** A client with its own connections; undici is loaded with the first request. The caller closes it. */
+export function createHttpClient({
+  offline,
+  connectTimeoutMs = 15_000,
+  idleTimeoutMs = 60_000,
+}: HttpOptions = {}): HttpClient {
+  let agent: Promise<Dispatcher> | undefined;
+  const openAgent = async (): Promise<Dispatcher> => {
+    const { EnvHttpProxyAgent } = await import('undici');
+    return new EnvHttpProxyAgent({
+      connect: { timeout: connectTimeoutMs },
+      headersTimeout: idleTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+    });
+  };
+  return {
+    async get(url, options = {}) {
+      if (offline)
+        throw new NetworkError(`${redactUrl(url)} is needed, and fsb is offline`, {
+          code: 'offline',
+          hint: 'unset FSB_OFFLINE and HF_HUB_OFFLINE, or import the files from a disk (fsb import)',
+        });
+      agent ??= openAgent();
+      return getFollowing(await agent, url, options);
+    },
+    async close() {
+      await (await agent)?.destroy();
+    },
+  };
+}
+
+// --- internal ---
+
+async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: GetOptions): Promise<HttpResponse> {
+  const { request } = await import('undici');
+  const { signal, token, offset = 0 } = options;
+  let url = new URL(firstUrl);
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const hasToken = token !== undefined && url.origin === token.origin;
+    let response: Dispatcher.ResponseData;
+    try {
+      response = await request(withoutUserInfo(url), {
+        dispatcher,
+        headers: {
+          'user-agent': USER_AGENT,
+          'accept-encoding': 'identity', // sizes, ranges and hashes are of the file's own bytes
+          accept: options.accept ?? '*/*',
+          ...(offset > 0 && { range: `bytes=${offset}-` }),
+          ...authorization(url, hasToken ? token.value : undefined),
+        },
+        ...(signal && { signal }),
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw isTransportError(error) ? transportError(error, firstUrl) : error;
+    }
+    const { statusCode: status, headers, body } = response;
+    const location = headers.location;
+    if (status >= 300 && status < 400 && typeof location === 'string') {
+      await body.dump();
+      url = redirectTarget(url, location);
+      continue;
+    }
+    if (status === (offset > 0 ? 206 : 200)) {
+      checkEncoding(headers, firstUrl);
+      if (offset > 0) checkRange(headers, offset, firstUrl);
+      return { headers, sizeBytes: contentLength(headers), body: namedErrors(body, firstUrl, signal) };
+    }
+    if (status === 200) {
+      await body.dump();
+      throw new NetworkError(
+        `${redactUrl(firstUrl)}: asked for bytes from ${offset}, got the file from its beginning`,
+        {
+          code: 'no-range-support',
+        },
+      );
+    }
+    throw statusError({ url: firstUrl, status, headers, body: await readStart(body), hasToken });
+  }
+  throw new NetworkError(`${redactUrl(firstUrl)}: more than ${MAX_REDIRECTS} redirects`, { code: 'redirect-loop' });
+}
+
+function redirectTarget(from: URL, location: string): URL {
+  const target = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined;
+  if (!target || !/^https?:$/.test(target.protocol))
+    throw new NetworkError(`${redactUrl(from.href)}: redirects to ${redactUrl(location)}, which is no web address`, {
+      code: 'bad-redirect',
+    });
+  if (from.protocol === 'https:' && target.protocol === 'http:')
+    throw new RefusedError(`${redactUrl(from.href)}: redirects to the unencrypted ${redactUrl(target.href)}`, {
+      code: 'insecure-redirect',
+      hint: 'something between here and the server may be reading along; try another network',
+    });
+  return target;
+}
+
+function authorization(url: URL, token: string | undefined): Record<string, string> {
+  if (token !== undefined) return { authorization: `Bearer ${token}` };
+  if (!url.username) return {};
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+function withoutUserInfo(url: URL): URL {
+  const bare = new URL(url.href);
+  bare.username = '';
+  bare.password = '';
+  bare.hash = '';
+  return bare;
+}
+
+function checkEncoding(headers: HttpResponse['headers'], url: string): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new NetworkError(`${redactUrl(url)}: asked for the bytes as they are, got them encoded as ${encoding}`, {
+      code: 'unexpected-encoding',
+      hint: 'something between here and the server changes the answers; try another network or mirror',
+    });
+}
+
+function checkRange(headers: HttpResponse['headers'], offset: number, url: string): void {
+  const range = String(headers['content-range'] ?? '');
+  if (!range.startsWith(`bytes ${offset}-`))
+    throw new NetworkError(`${redactUrl(url)}: asked for bytes from ${offset}, got "${range}"`, {
+      code: 'wrong-range',
+    });
+}
+
+function contentLength(headers: HttpResponse['headers']): number | undefined {
+  const length = Number(headers['content-length'] ?? Number.NaN);
+  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+}
+
+async function* namedErrors(
+  body: AsyncIterable<Uint8Array>,
+  url: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw isTransportError(error) ? transportError(error, url) : error;
+  }
+}
+
+async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= MAX_ERROR_BODY_BYTES) break;
+    }
+  } catch {
+    // The status already says what is wrong; the rest of the answer would only have been a detail.
+  }
+  return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY_BYTES).toString('utf8');
+}

@@ -1,0 +1,208 @@
+/**
+ * Builds an ONNX graph op by op. Every value carries its dtype and shape, every node an address such as
+ * /encoder/layer.0/attention/self/query/MatMul, so that a graph can be read in any viewer.
+ */
+import { DTYPES, type Dtype } from '../tensor/dtype.ts';
+import { elementCountOf } from '../tensor/lazy-tensor.ts';
+import { ATTRIBUTE_TYPES, type AttributeProto, type NodeProto, type ValueInfoProto } from './proto.ts';
+
+/** A number, or the name of a size that is known only at run time. */
+export type Dimension = number | string;
+
+/** An edge of the graph. */
+export interface Value {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly Dimension[];
+}
+
+/** Where the numbers of a weight come from. */
+export type WeightSource =
+  /** Checkpoint tensors by canonical name, concatenated along their first dimension, then transposed or not. */
+  | { readonly kind: 'checkpoint'; readonly tensors: readonly string[]; readonly transpose: boolean }
+  /** Numbers made by the architecture, e.g. a rotation table. */
+  | { readonly kind: 'computed'; readonly data: Float32Array };
+
+/** A large constant, written to the external data file. */
+export interface Weight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The type it is stored in; nodes always see float32. */
+  readonly dtype: 'float32' | 'float16';
+  readonly source: WeightSource;
+}
+
+/** A small constant, written into the graph file. */
+export interface Constant {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** An attribute: integers are INT, `{ float }` is FLOAT. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+export interface NodeOptions {
+  /** Operator set. @default "" (ai.onnx) */
+  readonly domain?: typeof MICROSOFT;
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+}
+
+/** Operators of ONNX Runtime's own set. */
+export const MICROSOFT = 'com.microsoft';
+
+export interface GraphOptions {
+  /** The type in which matrices are stored. @default "float32" */
+  readonly weightDtype?: 'float32' | 'float16';
+  /** Weights (by name) that stay float32 whatever weightDtype says, e.g. since float16 would overflow. */
+  readonly keepFloat32?: ReadonlySet<string>;
+}
+
+export class Graph {
+  readonly nodes: NodeProto[] = [];
+  readonly inputs: Value[] = [];
+  readonly outputs: Value[] = [];
+  readonly weights = new Map<string, Weight>();
+  readonly constants = new Map<string, Constant>();
+  readonly values = new Map<string, Value>();
+  readonly name: string;
+  readonly #options: GraphOptions;
+
+  constructor(name: string, options: GraphOptions = {}) {
+    this.name = name;
+    this.#options = options;
+  }
+
+  input(name: string, dtype: Dtype, shape: readonly Dimension[]): Value {
+    const value = this.#value(name, dtype, shape);
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** An input that need not be fed: `bytes` is its value then (an initializer that is also an input). */
+  optionalInput(
+    name: string,
+    dtype: Dtype,
+    shape: readonly Dimension[],
+    fallback: Omit<Constant, 'name' | 'dtype'>,
+  ): Value {
+    this.constants.set(name, { name, dtype, ...fallback });
+    return this.input(name, dtype, shape);
+  }
+
+  /** Gives a value the name under which clients find it. */
+  output(name: string, value: Value): void {
+    this.node(`/output/${name}`, 'Identity', [value], [[name, value.dtype, value.shape]]);
+    this.outputs.push({ ...value, name });
+  }
+
+  /**
+   * A weight of the checkpoint: `tensors` are canonical names, concatenated along their first dimension;
+   * `shape` is that of the result, after the transposition. The same name twice is the same weight.
+   */
+  weight(name: string, shape: readonly number[], source: WeightSource): Value {
+    const { weightDtype = 'float32', keepFloat32 } = this.#options;
+    // vectors (biases, norms) are a thousandth of the bytes and carry the scale of everything: never narrowed
+    const dtype = shape.length < 2 || keepFloat32?.has(name) ? 'float32' : weightDtype;
+    if (!this.weights.has(name)) {
+      this.weights.set(name, { name, shape, dtype, source });
+      this.values.set(name, { name, dtype, shape });
+      if (dtype !== 'float32')
+        this.node(`/weights/${name}/Cast`, 'Cast', [{ name, dtype, shape }], [[`${name}/float32`, 'float32', shape]], {
+          attributes: { to: DTYPES.float32.onnx },
+        });
+    }
+    return dtype === 'float32' ? { name, dtype, shape } : { name: `${name}/float32`, dtype: 'float32', shape };
+  }
+
+  /** A weight as one tensor of the checkpoint holds it. */
+  tensor(name: string, shape: readonly number[]): Value {
+    return this.weight(name, shape, { kind: 'checkpoint', tensors: [name], transpose: false });
+  }
+
+  /** int64 numbers in the graph file; the name says the content, so equal ones are shared. */
+  integers(values: readonly number[], shape: readonly number[] = [values.length]): Value {
+    const name = `/constants/int64[${shape}](${values})`;
+    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    this.constants.set(name, { name, dtype: 'int64', shape, bytes });
+    return this.#value(name, 'int64', shape);
+  }
+
+  /** One float32 number in the graph file. */
+  scalar(value: number): Value {
+    const name = `/constants/float32(${value})`;
+    this.constants.set(name, {
+      name,
+      dtype: 'float32',
+      shape: [],
+      bytes: new Uint8Array(Float32Array.of(value).buffer),
+    });
+    return this.#value(name, 'float32', []);
+  }
+
+  /**
+   * Adds a node and returns its outputs. `outputs` are [name, dtype, shape]; an empty name skips an optional output.
+   * Inputs may be undefined where an optional input is skipped.
+   */
+  node(
+    address: string,
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    outputs: readonly (readonly [name: string, dtype: Dtype, shape: readonly Dimension[]])[],
+    options: NodeOptions = {},
+  ): Value[] {
+    const names = inputs.map((input) => input?.name ?? '');
+    while (names.at(-1) === '') names.pop();
+    this.nodes.push({
+      name: address,
+      opType,
+      input: names,
+      output: outputs.map(([name]) => name),
+      attribute: Object.entries(options.attributes ?? {}).map(([name, value]) => attributeProto(name, value)),
+      ...(options.domain && { domain: options.domain }),
+    });
+    return outputs.map(([name, dtype, shape]) => (name ? this.#value(name, dtype, shape) : { name, dtype, shape }));
+  }
+
+  /** Adds a node with one output, named after its address. */
+  op(
+    address: string,
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    shape: readonly Dimension[],
+    options: NodeOptions & { readonly dtype?: Dtype } = {},
+  ): Value {
+    const dtype = options.dtype ?? inputs[0]?.dtype ?? 'float32';
+    return this.node(address, opType, inputs, [[`${address}:0`, dtype, shape]], options)[0]!;
+  }
+
+  #value(name: string, dtype: Dtype, shape: readonly Dimension[]): Value {
+    const known = this.values.get(name);
+    if (known && !name.startsWith('/constants/'))
+      throw new Error(`graph "${this.name}" has two values named "${name}"`);
+    const value = { name, dtype, shape };
+    this.values.set(name, value);
+    return value;
+  }
+}
+
+/** ValueInfoProto of a value. */
+export function valueInfo({ name, dtype, shape }: Value): ValueInfoProto {
+  const dim = shape.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d }));
+  return { name, type: { tensorType: { elemType: DTYPES[dtype].onnx, shape: { dim } } } };
+}
+
+/** Bytes that a weight takes in the data file. */
+export function weightBytes(weight: Weight): number {
+  return elementCountOf(weight.shape) * DTYPES[weight.dtype].bytes;
+}
+
+// --- internal ---
+
+function attributeProto(name: string, value: Attribute): AttributeProto {
+  if (typeof value === 'string') return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
+  if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPES.int, i: value };
+  if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float };
+  return { name, type: ATTRIBUTE_TYPES.ints, ints: [...value] };
+}

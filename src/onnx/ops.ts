@@ -1,0 +1,191 @@
+/**
+ * The operations that architectures are written in, each with the shape it gives. x is (B, T, H) unless said.
+ * Sources: onnx/docs/Operators.md (opset 21) and onnxruntime/docs/ContribOperators.md.
+ */
+import { type Dimension, type Graph, MICROSOFT, type Value } from './graph.ts';
+
+/** How a checkpoint stores the matrix of a linear layer: torch.nn.Linear [out, in], GPT-2's Conv1D [in, out]. */
+export type LinearLayout = 'out-in' | 'in-out';
+
+export interface LinearWeights {
+  /** Canonical names of the matrix parts; several are concatenated along the output features. */
+  readonly tensors: readonly string[];
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly layout?: LinearLayout;
+}
+
+/** x · W without bias: (…, in) → (…, out). */
+export function linear(graph: Graph, address: string, x: Value, weights: LinearWeights): Value {
+  const { tensors, inFeatures, outFeatures, layout = 'out-in' } = weights;
+  const name = tensors.length === 1 ? tensors[0]! : tensors.join('|');
+  const matrix = graph.weight(name, [inFeatures, outFeatures], {
+    kind: 'checkpoint',
+    tensors,
+    transpose: layout === 'out-in',
+  });
+  return graph.op(`${address}/MatMul`, 'MatMul', [x, matrix], [...x.shape.slice(0, -1), outFeatures]);
+}
+
+/** x · W + b for `prefix`.weight and `prefix`.bias of the checkpoint: (…, in) → (…, out). */
+export function dense(
+  graph: Graph,
+  address: string,
+  x: Value,
+  prefix: string,
+  inFeatures: number,
+  outFeatures: number,
+): Value {
+  const product = linear(graph, address, x, { tensors: [`${prefix}.weight`], inFeatures, outFeatures });
+  return add(graph, address, product, graph.tensor(`${prefix}.bias`, [outFeatures]));
+}
+
+/** a + b, of the shape of a. */
+export function add(graph: Graph, address: string, a: Value, b: Value): Value {
+  return graph.op(`${address}/Add`, 'Add', [a, b], a.shape);
+}
+
+/** Rows of a table [rows, H]: ids (B, T) → (B, T, H). */
+export function embedding(graph: Graph, address: string, table: Value, ids: Value): Value {
+  return graph.op(`${address}/Gather`, 'Gather', [table, ids], [...ids.shape, ...table.shape.slice(1)]);
+}
+
+/** LayerNorm over the last dimension with `prefix`.weight and `prefix`.bias. */
+export function layerNorm(graph: Graph, address: string, x: Value, prefix: string, epsilon: number): Value {
+  const size = x.shape.at(-1) as number;
+  const scale = graph.tensor(`${prefix}.weight`, [size]);
+  const bias = graph.tensor(`${prefix}.bias`, [size]);
+  return graph.op(`${address}/LayerNormalization`, 'LayerNormalization', [x, scale, bias], x.shape, {
+    attributes: { axis: -1, epsilon: { float: epsilon } },
+  });
+}
+
+/**
+ * The residual step of a pre-LN block in one pass over memory:
+ *
+ *   update ─┐
+ *   bias ───┼─ + ─┬─► sum                (the residual stream)
+ *   stream ─┘     └─► LayerNorm ─► normed
+ */
+export function addAndNorm(
+  graph: Graph,
+  address: string,
+  update: Value,
+  updateBias: Value,
+  stream: Value,
+  normPrefix: string,
+  epsilon: number,
+): { normed: Value; sum: Value } {
+  const size = stream.shape.at(-1) as number;
+  const scale = graph.tensor(`${normPrefix}.weight`, [size]);
+  const bias = graph.tensor(`${normPrefix}.bias`, [size]);
+  const op = `${address}/SkipLayerNormalization`;
+  const outputs = [
+    [`${op}:0`, 'float32', stream.shape],
+    ['', 'float32', []],
+    ['', 'float32', []],
+    [`${op}:3`, 'float32', stream.shape],
+  ] as const;
+  const [normed, , , sum] = graph.node(
+    op,
+    'SkipLayerNormalization',
+    [update, stream, scale, bias, updateBias],
+    outputs,
+    {
+      domain: MICROSOFT,
+      attributes: { epsilon: { float: epsilon } },
+    },
+  );
+  return { normed: normed!, sum: sum! };
+}
+
+/** The activations of config.json's hidden_act that the models here use. */
+export const ACTIVATIONS = {
+  /** 0.5x(1 + erf(x/√2)) */
+  gelu: { biased: 'BiasGelu' },
+  /** 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))) */
+  gelu_new: { biased: 'FastGelu' },
+  /** the same formula under other names in the wild */
+  gelu_fast: { biased: 'FastGelu' },
+  gelu_pytorch_tanh: { biased: 'FastGelu' },
+} as const;
+
+export type Activation = keyof typeof ACTIVATIONS;
+
+/** activation(x + bias). */
+export function biasedActivation(graph: Graph, address: string, x: Value, bias: Value, activation: Activation): Value {
+  const op = ACTIVATIONS[activation].biased;
+  return graph.op(`${address}/${op}`, op, [x, bias], x.shape, { domain: MICROSOFT });
+}
+
+/**
+ * Multi-head attention over projected q, k, v (B, T, H), without masks but for `bias`, which is added to the
+ * scores (B|1, N|1, T, T). `projectionBias` is the bias of q | k | v, 3H. → (B, T, H)
+ */
+export function multiHeadAttention(
+  graph: Graph,
+  address: string,
+  [q, k, v]: readonly [Value, Value, Value],
+  options: { numHeads: number; bias: Value; projectionBias?: Value },
+): Value {
+  const inputs = [q, k, v, options.projectionBias, undefined, options.bias];
+  return graph.op(`${address}/MultiHeadAttention`, 'MultiHeadAttention', inputs, q.shape, {
+    domain: MICROSOFT,
+    attributes: { num_heads: options.numHeads },
+  });
+}
+
+/**
+ * 0 where attention_mask (B, T) is 1, the lowest float32 where it is 0, for every query: (B, 1, T, T).
+ * A bias and not MultiHeadAttention's key_padding_mask, which the WebGPU provider lacks.
+ */
+export function paddingBias(graph: Graph, address: string, mask: Value): Value {
+  const [batch, length] = mask.shape as [Dimension, Dimension];
+  const kept = graph.op(`${address}/Cast`, 'Cast', [mask], mask.shape, { dtype: 'float32', attributes: { to: 1 } });
+  const dropped = graph.op(`${address}/Sub`, 'Sub', [graph.scalar(1), kept], mask.shape);
+  const penalty = graph.op(`${address}/Mul`, 'Mul', [dropped, graph.scalar(LOWEST_FLOAT32)], mask.shape);
+  const keys = graph.op(`${address}/Unsqueeze`, 'Unsqueeze', [penalty, graph.integers([1, 2])], [batch, 1, 1, length]);
+  const sizes = [
+    sizeOf(graph, `${address}/batch`, mask, 0),
+    graph.integers([1]),
+    sizeOf(graph, `${address}/length`, mask, 1),
+  ];
+  // (B, 1, 1, T) expanded by [B, 1, T, 1]: both broadcast to (B, 1, T, T)
+  const target = graph.op(`${address}/Concat`, 'Concat', [...sizes, graph.integers([1])], [4], {
+    attributes: { axis: 0 },
+  });
+  return graph.op(`${address}/Expand`, 'Expand', [keys, target], [batch, 1, length, length]);
+}
+
+/** One size of x as an int64 [1]. */
+export function sizeOf(graph: Graph, address: string, x: Value, axis: number): Value {
+  return graph.op(`${address}/Shape`, 'Shape', [x], [1], {
+    dtype: 'int64',
+    attributes: { start: axis, end: axis + 1 },
+  });
+}
+
+/** softmax of anything plus this is exactly 0; finite, since (-∞) + (+∞) would be NaN. */
+const LOWEST_FLOAT32 = -3.4028234663852886e38;
+
+/** The vectors at the first position: (B, T, H) → (B, H). */
+export function firstToken(graph: Graph, address: string, x: Value): Value {
+  return graph.op(`${address}/Gather`, 'Gather', [x, graph.integers([0], [])], [x.shape[0]!, x.shape[2]!], {
+    attributes: { axis: 1 },
+  });
+}
+
+/** x · tableᵀ + bias with an embedding table [V, H], which is stored once: (B, T, H) → (B, T, V). */
+export function tiedLogits(graph: Graph, address: string, x: Value, table: Value, bias: Value | undefined): Value {
+  const [batch, length, hidden] = x.shape as [Dimension, Dimension, number];
+  const vocabulary = table.shape[0] as number;
+  const rows = graph.op(`${address}/rows/Reshape`, 'Reshape', [x, graph.integers([-1, hidden])], ['rows', hidden]);
+  const product = graph.op(`${address}/Gemm`, 'Gemm', [rows, table, bias], ['rows', vocabulary], {
+    attributes: { transB: 1 },
+  });
+  const shape = graph.op(`${address}/Shape`, 'Shape', [x], [2], { dtype: 'int64', attributes: { start: 0, end: 2 } });
+  const target = graph.op(`${address}/Concat`, 'Concat', [shape, graph.integers([vocabulary])], [3], {
+    attributes: { axis: 0 },
+  });
+  return graph.op(`${address}/Reshape`, 'Reshape', [product, target], [batch, length, vocabulary]);
+}

@@ -1,0 +1,148 @@
+/**
+ * Writes a graph as `<name>.onnx` with its weights in one `<name>.onnx_data` beside it, streamed tensor by tensor.
+ * Format: onnx/docs/ExternalData.md; offsets are page-aligned so that runtimes can map the file.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DTYPES } from '../tensor/dtype.ts';
+import { type Graph, valueInfo, type Weight, weightBytes } from './graph.ts';
+import { EXTERNAL_LOCATION, encodeModel, type TensorProto } from './proto.ts';
+
+/** Pages are 4 kB on x64 and 16 kB on Apple silicon; mapping on Windows starts at multiples of 64 kB. */
+const PAGE_BYTES = 65536;
+/** Below this a weight is padded to a cache line only: a page for each of hundreds of biases would be waste. */
+const SMALL_BYTES = 65536;
+const CACHE_LINE_BYTES = 64;
+
+const IR_VERSION = 10; // the newest that onnxruntime 1.18+ and onnx 1.16+ all read
+const OPSETS = [
+  { domain: '', version: 21 },
+  { domain: 'com.microsoft', version: 1 },
+];
+
+export interface WrittenFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Where a weight lies in the data file, in bytes. */
+interface Placement {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The external data file of one or more graphs; each weight is written once, whichever graphs use it. */
+export class WeightFile {
+  readonly file: string;
+  readonly placements = new Map<string, Placement>();
+  readonly #handle: FileHandle;
+  readonly #hash: Hash = createHash('sha256');
+  #position = 0;
+
+  private constructor(file: string, handle: FileHandle) {
+    this.file = file;
+    this.#handle = handle;
+  }
+
+  static async create(file: string): Promise<WeightFile> {
+    return new WeightFile(file, await open(file, 'wx'));
+  }
+
+  /** Appends a weight; the chunks must add up to its size exactly. */
+  async append(weight: Weight, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const length = weightBytes(weight);
+    const alignment = length < SMALL_BYTES ? CACHE_LINE_BYTES : PAGE_BYTES;
+    const gap = (alignment - (this.#position % alignment)) % alignment;
+    if (gap) await this.#write(new Uint8Array(gap));
+    const offset = this.#position;
+    for await (const chunk of chunks) await this.#write(chunk);
+    const written = this.#position - offset;
+    if (written !== length) throw new Error(`weight "${weight.name}": ${length} bytes planned, ${written} written`);
+    this.placements.set(weight.name, { offset, length });
+  }
+
+  /** Flushes to the disk and closes. */
+  async finish(): Promise<WrittenFile> {
+    await this.#handle.sync();
+    await this.#handle.close();
+    return { path: this.file, sizeBytes: this.#position, sha256: this.#hash.digest('hex') };
+  }
+
+  /** Closes without finishing, after an error. */
+  async abandon(): Promise<void> {
+    await this.#handle.close().catch(() => undefined); // the error that led here is the one to report
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done);
+      done += bytesWritten;
+    }
+    this.#position += bytes.length;
+  }
+}
+
+/** Writes the graph file. All of its weights must lie in `weights` already, in the same folder. */
+export async function writeGraph(
+  graph: Graph,
+  file: string,
+  weights: WeightFile,
+  producerVersion: string,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<WrittenFile> {
+  const location = path.basename(weights.file);
+  const initializer = [
+    ...[...graph.constants.values()].map(
+      ({ name, dtype, shape, bytes }): TensorProto => ({
+        name,
+        dims: [...shape],
+        dataType: DTYPES[dtype].onnx,
+        rawData: bytes,
+      }),
+    ),
+    ...[...graph.weights.values()].map((weight) =>
+      externalTensor(weight, weights.placements.get(weight.name), location),
+    ),
+  ];
+  const named = new Set(
+    [...graph.inputs, ...graph.outputs, ...graph.constants.values(), ...graph.weights.values()].map((v) => v.name),
+  );
+  const bytes = encodeModel({
+    irVersion: IR_VERSION,
+    producerName: 'fsb',
+    producerVersion,
+    opsetImport: OPSETS,
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: graph.name,
+      node: graph.nodes,
+      initializer,
+      input: graph.inputs.map(valueInfo),
+      output: graph.outputs.map(valueInfo),
+      valueInfo: [...graph.values.values()].filter((value) => !named.has(value.name)).map(valueInfo),
+    },
+  });
+  await writeFile(file, bytes, { flag: 'wx' });
+  return { path: file, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+// --- internal ---
+
+function externalTensor(weight: Weight, placement: Placement | undefined, location: string): TensorProto {
+  if (!placement) throw new Error(`weight "${weight.name}" was not written to ${location}`);
+  return {
+    name: weight.name,
+    dims: [...weight.shape],
+    dataType: DTYPES[weight.dtype].onnx,
+    dataLocation: EXTERNAL_LOCATION,
+    externalData: [
+      { key: 'location', value: location },
+      { key: 'offset', value: String(placement.offset) },
+      { key: 'length', value: String(placement.length) },
+    ],
+  };
+}

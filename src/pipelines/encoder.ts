@@ -1,0 +1,170 @@
+/** An encoder ready to run: session, tokenizer and manifest of one model folder. Rows of ids in, rows of numbers out. */
+import path from 'node:path';
+import { openSession } from '../engine/open-session.ts';
+import type { Session } from '../engine/session.ts';
+import { int64Tensor, type Tensor, toFloat32 } from '../engine/tensor.ts';
+import { type Manifest, type ManifestGraph, type ManifestOutput, readManifest } from '../registry/manifest.ts';
+import { elementCountOf } from '../tensor/lazy-tensor.ts';
+import { openTokenizer } from '../tokenizers/open.ts';
+import type { Tokenizer } from '../tokenizers/tokenizer.ts';
+import { UnsupportedError, UsageError } from '../util/errors.ts';
+
+export interface OpenModelOptions {
+  /** auto, cpu, webgpu, cuda[:N], dml, coreml. @default "auto" */
+  readonly device?: string;
+  /** Threads of the session. @default one per physical core */
+  readonly threads?: number | undefined;
+  readonly onWarning?: (message: string) => void;
+}
+
+/** One input row, unpadded. */
+export interface Row {
+  readonly ids: readonly number[];
+  /** @default all 1 */
+  readonly attentionMask?: readonly number[] | undefined;
+  /** @default all 0 */
+  readonly typeIds?: readonly number[] | undefined;
+  /** @default 0, 1, 2, … */
+  readonly positionIds?: readonly number[] | undefined;
+}
+
+/** One output of one row, of the row's own length, without a batch dimension. */
+export interface RowOutput {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+export class Encoder {
+  readonly manifest: Manifest;
+  readonly folder: string;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly #session: Session;
+  readonly #graph: ManifestGraph;
+
+  private constructor(folder: string, manifest: Manifest, graph: ManifestGraph, session: Session, tokenizer: Tokenizer | undefined) {
+    this.folder = folder;
+    this.manifest = manifest;
+    this.tokenizer = tokenizer;
+    this.#graph = graph;
+    this.#session = session;
+  }
+
+  /** Opens a model folder. Throws UnsupportedError when its architecture is no encoder. */
+  static async open(folder: string, options: OpenModelOptions = {}): Promise<Encoder> {
+    const manifest = await readManifest(folder);
+    const graph = manifest.graphs.find(({ name }) => name === 'model');
+    if (!graph?.outputs.some(({ name }) => name === 'last_hidden_state'))
+      throw new UnsupportedError(`${manifest.name} (${manifest.architecture}) is no encoder: its graphs give no last_hidden_state`, {
+        code: 'not-an-encoder',
+      });
+    const tokenizer = manifest.tokenizer ? await openTokenizer(folder) : undefined;
+    const session = await openSession(path.join(folder, graph.file), options);
+    return new Encoder(folder, manifest, graph, session, tokenizer);
+  }
+
+  get device(): string {
+    return this.#session.device;
+  }
+
+  /** Outputs by fsb's names, with their shapes. */
+  get outputs(): readonly ManifestOutput[] {
+    return this.#graph.outputs;
+  }
+
+  /** The longest row the model takes, in tokens. */
+  get maxLength(): number {
+    return Number(this.manifest.config.maxPositions);
+  }
+
+  /** Ids from here on are padding rows of the embedding: they stand for no token and must never be predicted. */
+  get vocabularySize(): number {
+    return this.tokenizer?.vocabularySize ?? Number(this.manifest.config.vocabularyRows);
+  }
+
+  /** The tokenizer, or an UnsupportedError that says why text cannot be read. */
+  requireTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new UnsupportedError(`${this.folder} has no tokenizer files, so it takes ids (fsb infer --ids) and no text`, { code: 'no-tokenizer' });
+  }
+
+  /** True when the model has this output. */
+  has(output: string): boolean {
+    return this.#graph.outputs.some(({ name }) => name === output);
+  }
+
+  /**
+   * Runs rows as one padded batch. Result: for each row, the named outputs in order.
+   * Numbers do not depend on how rows are put together, up to the rounding of another summation order.
+   * @throws UsageError for a row that is empty, too long, or has ids that the model lacks
+   */
+  async run(rows: readonly Row[], outputs: readonly string[], signal?: AbortSignal): Promise<RowOutput[][]> {
+    for (const [index, row] of rows.entries()) this.#check(row, index);
+    const wanted = outputs.map((name) => this.#output(name));
+    const results = await this.#session.run(
+      this.#feeds(rows),
+      wanted.map(({ graphName }) => graphName),
+      signal ? { signal } : {},
+    );
+    const whole = wanted.map((output) => ({ output, tensor: results[output.graphName]! }));
+    return rows.map((row, index) => whole.map(({ output, tensor }) => rowOf(tensor, output, index, row.ids.length)));
+  }
+
+  /** Frees the session; a run under way ends first. */
+  dispose(): Promise<void> {
+    return this.#session.dispose();
+  }
+
+  #output(name: string): ManifestOutput {
+    const found = this.#graph.outputs.find((output) => output.name === name);
+    if (found) return found;
+    throw new UnsupportedError(
+      `${this.manifest.name} has no output "${name}"; it has ${this.#graph.outputs.map((output) => output.name).join(', ')}`,
+      { code: 'missing-output', facts: { name } },
+    );
+  }
+
+  #feeds(rows: readonly Row[]): Record<string, Tensor> {
+    const ones = (row: Row): number[] => row.ids.map(() => 1);
+    const zeros = (row: Row): number[] => row.ids.map(() => 0);
+    const feeds: Record<string, Tensor> = {
+      input_ids: int64Tensor(rows.map((row) => row.ids), this.tokenizer?.specialTokens.pad?.id ?? 0),
+      attention_mask: int64Tensor(rows.map((row) => row.attentionMask ?? ones(row))),
+      token_type_ids: int64Tensor(rows.map((row) => row.typeIds ?? zeros(row))),
+    };
+    if (rows.some((row) => row.positionIds)) feeds.position_ids = int64Tensor(rows.map((row) => row.positionIds ?? row.ids.map((_, i) => i)));
+    return feeds;
+  }
+
+  #check(row: Row, index: number): void {
+    const at = `row ${index}`;
+    const bad = (message: string): UsageError => new UsageError(`${at}: ${message}`, { code: 'bad-row', facts: { row: index } });
+    if (row.ids.length === 0) throw bad('input_ids is empty');
+    if (row.ids.length > this.maxLength) throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxLength}`);
+    checkRange(row.ids, Number(this.manifest.config.vocabularyRows), 'input_ids', bad);
+    for (const [name, values, limit] of [
+      ['attention_mask', row.attentionMask, 2],
+      ['token_type_ids', row.typeIds, Number(this.manifest.config.typeVocabularySize)],
+      ['position_ids', row.positionIds, this.maxLength],
+    ] as const) {
+      if (!values) continue;
+      if (values.length !== row.ids.length) throw bad(`${name} has ${values.length} numbers, input_ids ${row.ids.length}`);
+      checkRange(values, limit, name, bad);
+    }
+  }
+}
+
+// --- internal ---
+
+function checkRange(values: readonly number[], limit: number, name: string, bad: (message: string) => UsageError): void {
+  const wrong = values.find((value) => !Number.isInteger(value) || value < 0 || value >= limit);
+  if (wrong !== undefined) throw bad(`${name}: expected integers from 0 to ${limit - 1}, found ${wrong}`);
+}
+
+/** Row `index` of a batched output, cut to the row's own length. */
+function rowOf(tensor: Tensor, output: ManifestOutput, index: number, length: number): RowOutput {
+  const padded = tensor.shape.slice(1);
+  const shape = padded.map((size, d) => (output.shape[d + 1] === 'sequence_length' ? length : size));
+  const start = index * elementCountOf(padded);
+  // only the first dimension of a row is ever padded: what is cut lies at the end
+  return { shape, values: toFloat32(tensor).subarray(start, start + elementCountOf(shape)) };
+}
