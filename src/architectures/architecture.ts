@@ -6,6 +6,20 @@
 import type { Graph, GraphOptions } from '../onnx/graph.ts';
 import type { Tensors } from './tensors.ts';
 
+/** As in the registry and in manifest.json. */
+export type ArchitectureName = 'megatron-bert' | 'zhouwenwang' | 'gpt2' | 'megatron-t5' | 't5' | 'bert';
+
+/** The Hub's tags for what a head does. */
+export type Task =
+  | 'fill-mask'
+  | 'text-classification'
+  | 'token-classification'
+  | 'multiple-choice'
+  | 'question-answering'
+  | 'feature-extraction'
+  | 'text-generation'
+  | 'text2text-generation';
+
 /** The number of rows, columns… that the manifest records; all values are plain. */
 export type Dimensions = Readonly<Record<string, number | string | boolean>>;
 
@@ -34,9 +48,9 @@ export interface GraphPlan {
 
 /** A checkpoint understood: everything that conversion needs to know. */
 export interface ModelPlan {
-  readonly architecture: string;
-  /** Hub tag of the main head: fill-mask, text-classification, … */
-  readonly task: string;
+  readonly architecture: ArchitectureName;
+  /** Hub tag of the main head. */
+  readonly task: Task;
   readonly dimensions: Dimensions;
   /** Class names in logit order; null when the model has no classifier. */
   readonly labels: readonly string[] | null;
@@ -51,7 +65,7 @@ export type ConfigJson = Readonly<Record<string, unknown>>;
 
 export interface Architecture {
   /** The name in the registry and in manifest.json. */
-  readonly name: string;
+  readonly name: ArchitectureName;
   /** Decides by tensors, not by model_type. */
   matches(tensors: Tensors): boolean;
   /** Canonical names of stored buffers that carry no weights and are dropped. */

@@ -5,12 +5,18 @@
  */
 import type { Graph, Value } from '../onnx/graph.ts';
 import { type Activation, biasedActivation, dense, firstToken, layerNorm, linear, tiedLogits } from '../onnx/ops.ts';
-import type { ConfigJson, OutputName, TensorSpec } from './architecture.ts';
+import type { ConfigJson, OutputName, Task, TensorSpec } from './architecture.ts';
 import { labelsField, namesClass } from './config-json.ts';
 import type { Tensors } from './tensors.ts';
 
 /** What the classifier reads: the pooled first token, or every token. */
 export type ClassifierKind = 'sequence' | 'multiple-choice' | 'token';
+
+const CLASSIFIER_TASKS = {
+  sequence: 'text-classification',
+  'multiple-choice': 'multiple-choice',
+  token: 'token-classification',
+} as const satisfies Record<ClassifierKind, Task>;
 
 export interface EncoderHeads {
   readonly pooler: boolean;
@@ -101,8 +107,8 @@ export function headOutputs(heads: EncoderHeads): OutputName[] {
 }
 
 /** The Hub's tag for the main head. */
-export function headTask(heads: EncoderHeads): string {
-  if (heads.classifier) return heads.classifier.kind === 'token' ? 'token-classification' : 'text-classification';
+export function headTask(heads: EncoderHeads): Task {
+  if (heads.classifier) return CLASSIFIER_TASKS[heads.classifier.kind];
   if (heads.questionAnswering) return 'question-answering';
   return heads.mlm ? 'fill-mask' : 'feature-extraction';
 }

@@ -1,10 +1,12 @@
 /** The architectures that fsb converts, and which one a checkpoint is. */
 import { UnsupportedError } from '../util/errors.ts';
 import type { Architecture } from './architecture.ts';
+import { bert } from './bert.ts';
 import { megatronBert } from './megatron-bert.ts';
 import type { Tensors } from './tensors.ts';
+import { zhouwenwang } from './zhouwenwang.ts';
 
-export const ARCHITECTURES = [megatronBert] as const satisfies readonly Architecture[];
+export const ARCHITECTURES = [megatronBert, zhouwenwang, bert] as const satisfies readonly Architecture[];
 
 /** The architecture of a checkpoint, by its tensors alone. Throws UnsupportedError with the first names it saw. */
 export function detectArchitecture(tensors: Tensors, names: Iterable<string>): Architecture {

@@ -3,7 +3,14 @@
  * module and nothing is executed; a global that is not here is refused when it is named, before anything is called.
  */
 import { findDtype } from '../tensor/dtype.ts';
-import { AllowedGlobal, describe, OpaqueObject, type PickleValue, StorageRecord, TensorRecord } from './pickle-values.ts';
+import {
+  AllowedGlobal,
+  describe,
+  OpaqueObject,
+  type PickleValue,
+  StorageRecord,
+  TensorRecord,
+} from './pickle-values.ts';
 import { badTensor, malformedPickle, unsafePickle } from './refusals.ts';
 
 /** Tensors have at most this many dimensions (torch's own limit is 64; the models here need 4). */
@@ -29,7 +36,10 @@ const CONSTRUCTORS: Readonly<Record<string, Construct>> = {
   },
   '_codecs.encode': (args, where) => {
     if (typeof args[0] !== 'string' || args[1] !== 'latin1')
-      throw malformedPickle(where, `_codecs.encode of ${describe(args[0])} as ${describe(args[1])}; expected text as latin1`);
+      throw malformedPickle(
+        where,
+        `_codecs.encode of ${describe(args[0])} as ${describe(args[1])}; expected text as latin1`,
+      );
     return Uint8Array.from(args[0], (character) => character.charCodeAt(0));
   },
 };
@@ -64,7 +74,8 @@ export function allowGlobal(module: string, name: string, where: string): Allowe
   const storageClass = STORAGE_CLASS.exec(qualified)?.[1];
   if (storageClass !== undefined) {
     const dtype = findDtype('torchStorage', storageClass);
-    if (dtype === undefined) throw badTensor(where, undefined, `${qualified} holds a type of numbers that is not supported`);
+    if (dtype === undefined)
+      throw badTensor(where, undefined, `${qualified} holds a type of numbers that is not supported`);
     return new AllowedGlobal(qualified, undefined, dtype);
   }
   const shown = qualified.length > 200 ? `${qualified.slice(0, 200)}…` : qualified;

@@ -3,7 +3,7 @@
  * through the allow-list in pickle-globals.ts, and there is no way from a pickle to any code: calls make records.
  */
 import { allowGlobal, construct, storageOfPersistentId } from './pickle-globals.ts';
-import { describe, OpaqueObject, type PickleValue } from './pickle-values.ts';
+import { describe, OpaqueObject, type PickleValue, type StorageRecord } from './pickle-values.ts';
 import { malformedPickle, unsafePickle } from './refusals.ts';
 
 /** The largest pickle beside weights here has 0.2 MB; with the state of an optimizer some MB. */
@@ -20,6 +20,8 @@ const MAX_INTEGER_BYTES = 1024;
 
 export interface Pickle {
   readonly value: PickleValue;
+  /** Every storage that a persistent id named, by key: the first record of each. */
+  readonly storages: ReadonlyMap<string, StorageRecord>;
   /** Offset of the first byte after STOP. */
   readonly end: number;
 }
@@ -47,7 +49,7 @@ export function runPickle(bytes: Uint8Array, where: string, start = 0): Pickle {
   const machine = new Machine(bytes, start, where);
   for (;;) {
     const code = machine.byte();
-    if (code === STOP) return { value: machine.finish(), end: machine.at };
+    if (code === STOP) return { value: machine.finish(), storages: machine.storages, end: machine.at };
     const run = OPCODES[code];
     if (!run) throw machine.malformed(`unknown opcode 0x${code.toString(16).padStart(2, '0')}`);
     run(machine);
@@ -61,83 +63,84 @@ const STOP = 0x2e;
 /** What each opcode does, by its byte (written as pickletools writes it). */
 const OPCODES: Record<number, (m: Machine) => void> = {
   // Frame and protocol
-  0x80: (m) => m.protocol(m.byte()), // PROTO
-  0x95: (m) => m.requireAhead(m.count64()), // FRAME: only says how much follows
+  128: (m) => m.protocol(m.byte()), // PROTO
+  149: (m) => m.requireAhead(m.count64()), // FRAME: only says how much follows
   // Constants and numbers
-  0x4e: (m) => m.push(null), // NONE
-  0x88: (m) => m.push(true), // NEWTRUE
-  0x89: (m) => m.push(false), // NEWFALSE
-  0x4a: (m) => m.push(m.take(4).getInt32(0, true)), // BININT
-  0x4b: (m) => m.push(m.byte()), // BININT1
-  0x4d: (m) => m.push(m.uint16()), // BININT2
-  0x8a: (m) => m.push(m.long(m.byte())), // LONG1
-  0x8b: (m) => m.push(m.long(m.uint32())), // LONG4
-  0x47: (m) => m.push(m.take(8).getFloat64(0, false)), // BINFLOAT
-  0x49: (m) => m.push(m.intLine()), // INT
-  0x4c: (m) => m.push(m.decimal(m.line().replace(/L$/, ''))), // LONG
-  0x46: (m) => m.push(m.floatLine()), // FLOAT
+  78: (m) => m.push(null), // NONE
+  136: (m) => m.push(true), // NEWTRUE
+  137: (m) => m.push(false), // NEWFALSE
+  74: (m) => m.push(m.take(4).getInt32(0, true)), // BININT
+  75: (m) => m.push(m.byte()), // BININT1
+  77: (m) => m.push(m.uint16()), // BININT2
+  138: (m) => m.push(m.long(m.byte())), // LONG1
+  139: (m) => m.push(m.long(m.uint32())), // LONG4
+  71: (m) => m.push(m.take(8).getFloat64(0, false)), // BINFLOAT
+  73: (m) => m.push(m.intLine()), // INT
+  76: (m) => m.push(m.decimal(m.line().replace(/L$/, ''))), // LONG
+  70: (m) => m.push(m.floatLine()), // FLOAT
   // Text and bytes
-  0x58: (m) => m.push(m.text(m.uint32())), // BINUNICODE
-  0x8c: (m) => m.push(m.text(m.byte())), // SHORT_BINUNICODE
-  0x8d: (m) => m.push(m.text(m.count64())), // BINUNICODE8
-  0x54: (m) => m.push(m.oldText(m.uint32())), // BINSTRING
-  0x55: (m) => m.push(m.oldText(m.byte())), // SHORT_BINSTRING
-  0x42: (m) => m.push(m.bytes(m.uint32())), // BINBYTES
-  0x43: (m) => m.push(m.bytes(m.byte())), // SHORT_BINBYTES
-  0x8e: (m) => m.push(m.bytes(m.count64())), // BINBYTES8
-  0x96: (m) => m.push(m.bytes(m.count64())), // BYTEARRAY8
-  0x56: (m) => m.push(unescapeUnicode(m.line())), // UNICODE
-  0x53: (m) => m.push(m.quotedLine()), // STRING
+  88: (m) => m.push(m.text(m.uint32())), // BINUNICODE
+  140: (m) => m.push(m.text(m.byte())), // SHORT_BINUNICODE
+  141: (m) => m.push(m.text(m.count64())), // BINUNICODE8
+  84: (m) => m.push(m.oldText(m.uint32())), // BINSTRING
+  85: (m) => m.push(m.oldText(m.byte())), // SHORT_BINSTRING
+  66: (m) => m.push(m.bytes(m.uint32())), // BINBYTES
+  67: (m) => m.push(m.bytes(m.byte())), // SHORT_BINBYTES
+  142: (m) => m.push(m.bytes(m.count64())), // BINBYTES8
+  150: (m) => m.push(m.bytes(m.count64())), // BYTEARRAY8
+  86: (m) => m.push(unescapeUnicode(m.line())), // UNICODE
+  83: (m) => m.push(m.quotedLine()), // STRING
   // Tuples, lists, dictionaries, sets
-  0x28: (m) => m.mark(), // MARK
-  0x29: (m) => m.push(m.tuple([])), // EMPTY_TUPLE
-  0x85: (m) => m.push(m.tuple(m.popMany(1))), // TUPLE1
-  0x86: (m) => m.push(m.tuple(m.popMany(2))), // TUPLE2
-  0x87: (m) => m.push(m.tuple(m.popMany(3))), // TUPLE3
-  0x74: (m) => m.push(m.tuple(m.popToMark())), // TUPLE
-  0x5d: (m) => m.push([]), // EMPTY_LIST
-  0x6c: (m) => m.push(m.popToMark()), // LIST
-  0x61: (m) => m.append(m.popMany(1)), // APPEND
-  0x65: (m) => m.append(m.popToMark()), // APPENDS
-  0x7d: (m) => m.push(new Map()), // EMPTY_DICT
-  0x64: (m) => m.push(m.setItems(new Map(), m.popToMark())), // DICT
-  0x73: (m) => m.setItemsOnTop(m.popMany(2)), // SETITEM
-  0x75: (m) => m.setItemsOnTop(m.popToMark()), // SETITEMS
-  0x8f: (m) => m.push(new Set()), // EMPTY_SET
-  0x90: (m) => m.addItems(m.popToMark()), // ADDITEMS
-  0x91: (m) => m.push(new Set(m.popToMark())), // FROZENSET
+  40: (m) => m.mark(), // MARK
+  41: (m) => m.push(m.tuple([])), // EMPTY_TUPLE
+  133: (m) => m.push(m.tuple(m.popMany(1))), // TUPLE1
+  134: (m) => m.push(m.tuple(m.popMany(2))), // TUPLE2
+  135: (m) => m.push(m.tuple(m.popMany(3))), // TUPLE3
+  116: (m) => m.push(m.tuple(m.popToMark())), // TUPLE
+  93: (m) => m.push([]), // EMPTY_LIST
+  108: (m) => m.push(m.popToMark()), // LIST
+  97: (m) => m.append(m.popMany(1)), // APPEND
+  101: (m) => m.append(m.popToMark()), // APPENDS
+  125: (m) => m.push(new Map()), // EMPTY_DICT
+  100: (m) => m.push(m.setItems(new Map(), m.popToMark())), // DICT
+  115: (m) => m.setItemsOnTop(m.popMany(2)), // SETITEM
+  117: (m) => m.setItemsOnTop(m.popToMark()), // SETITEMS
+  143: (m) => m.push(new Set()), // EMPTY_SET
+  144: (m) => m.addItems(m.popToMark()), // ADDITEMS
+  145: (m) => m.push(new Set(m.popToMark())), // FROZENSET
   // Stack and memo
-  0x30: (m) => m.popOrUnmark(), // POP
-  0x31: (m) => void m.popToMark(), // POP_MARK
-  0x32: (m) => m.push(m.top()), // DUP
-  0x71: (m) => m.memoize(m.byte()), // BINPUT
-  0x72: (m) => m.memoize(m.uint32()), // LONG_BINPUT
-  0x94: (m) => m.memoize(m.memoSize), // MEMOIZE
-  0x70: (m) => m.memoize(m.index(m.line())), // PUT
-  0x68: (m) => m.push(m.recall(m.byte())), // BINGET
-  0x6a: (m) => m.push(m.recall(m.uint32())), // LONG_BINGET
-  0x67: (m) => m.push(m.recall(m.index(m.line()))), // GET
+  48: (m) => m.popOrUnmark(), // POP
+  49: (m) => void m.popToMark(), // POP_MARK
+  50: (m) => m.push(m.top()), // DUP
+  113: (m) => m.memoize(m.byte()), // BINPUT
+  114: (m) => m.memoize(m.uint32()), // LONG_BINPUT
+  148: (m) => m.memoize(m.memoSize), // MEMOIZE
+  112: (m) => m.memoize(m.index(m.line())), // PUT
+  104: (m) => m.push(m.recall(m.byte())), // BINGET
+  106: (m) => m.push(m.recall(m.uint32())), // LONG_BINGET
+  103: (m) => m.push(m.recall(m.index(m.line()))), // GET
   // Globals and objects: data only
-  0x63: (m) => m.push(allowGlobal(m.line(), m.line(), m.where)), // GLOBAL
-  0x93: (m) => m.stackGlobal(), // STACK_GLOBAL
-  0x52: (m) => m.call(1), // REDUCE
-  0x81: (m) => m.call(1), // NEWOBJ
-  0x92: (m) => m.call(2), // NEWOBJ_EX
-  0x62: (m) => m.build(), // BUILD
-  0x69: (m) => m.instance(), // INST
-  0x6f: (m) => m.object(), // OBJ
-  0x51: (m) => m.push(storageOfPersistentId(m.pop(), m.where)), // BINPERSID
-  0x50: (m) => m.push(storageOfPersistentId(m.line(), m.where)), // PERSID
+  99: (m) => m.push(allowGlobal(m.line(), m.line(), m.where)), // GLOBAL
+  147: (m) => m.stackGlobal(), // STACK_GLOBAL
+  82: (m) => m.call(1), // REDUCE
+  129: (m) => m.call(1), // NEWOBJ
+  146: (m) => m.call(2), // NEWOBJ_EX
+  98: (m) => m.build(), // BUILD
+  105: (m) => m.instance(), // INST
+  111: (m) => m.object(), // OBJ
+  81: (m) => m.persistent(m.pop()), // BINPERSID
+  80: (m) => m.persistent(m.line()), // PERSID
   // Ways to name globals or buffers that no allow-list can see
-  0x82: (m) => m.refuse('EXT1'),
-  0x83: (m) => m.refuse('EXT2'),
-  0x84: (m) => m.refuse('EXT4'),
-  0x97: (m) => m.refuse('NEXT_BUFFER'),
-  0x98: (m) => m.refuse('READONLY_BUFFER'),
+  130: (m) => m.refuse('EXT1'),
+  131: (m) => m.refuse('EXT2'),
+  132: (m) => m.refuse('EXT4'),
+  151: (m) => m.refuse('NEXT_BUFFER'),
+  152: (m) => m.refuse('READONLY_BUFFER'),
 };
 
 class Machine {
   readonly where: string;
+  readonly storages = new Map<string, StorageRecord>();
   at: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -249,7 +252,8 @@ class Machine {
 
   /** Little-endian two's complement. */
   long(length: number): number | bigint {
-    if (length > MAX_INTEGER_BYTES) throw this.malformed(`an integer of ${length} bytes (at most ${MAX_INTEGER_BYTES})`);
+    if (length > MAX_INTEGER_BYTES)
+      throw this.malformed(`an integer of ${length} bytes (at most ${MAX_INTEGER_BYTES})`);
     const bytes = this.bytes(length);
     if (length === 0) return 0;
     const unsigned = BigInt(`0x${Buffer.from(bytes.reverse()).toString('hex')}`);
@@ -379,6 +383,12 @@ class Machine {
     if (keywords !== undefined && !(keywords instanceof Map && keywords.size === 0))
       throw this.malformed(`keyword arguments that are ${describe(keywords)}`);
     this.#construct(callee!, args as PickleValue[]);
+  }
+
+  persistent(id: PickleValue): void {
+    const record = storageOfPersistentId(id, this.where);
+    if (!this.storages.has(record.key)) this.storages.set(record.key, record);
+    this.push(record);
   }
 
   /** INST: like GLOBAL, then a call with what lies above the mark. */

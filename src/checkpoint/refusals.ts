@@ -2,7 +2,8 @@
 import { IntegrityError } from '../util/errors.ts';
 
 const DOWNLOAD_AGAIN = 'the file is damaged or incomplete: check its sha256 and fetch it again';
-const DO_NOT_TRUST = 'nothing of it was executed; do not load this file with other tools unless you trust where it comes from';
+const DO_NOT_TRUST =
+  'nothing of it was executed; do not load this file with other tools unless you trust where it comes from';
 
 /** The container is damaged: something is missing, or two places disagree. `where` is the file, and the entry if any. */
 export function corruptArchive(where: string, what: string, hint: string = DOWNLOAD_AGAIN): IntegrityError {
@@ -16,7 +17,11 @@ export function unsafePath(where: string, what: string): IntegrityError {
 
 /** A pickle asks for something that is not on the allow-list. */
 export function unsafePickle(where: string, what: string, facts: Record<string, unknown> = {}): IntegrityError {
-  return new IntegrityError(`${where}: ${what}`, { code: 'unsafe-pickle', hint: DO_NOT_TRUST, facts: { where, ...facts } });
+  return new IntegrityError(`${where}: ${what}`, {
+    code: 'unsafe-pickle',
+    hint: DO_NOT_TRUST,
+    facts: { where, ...facts },
+  });
 }
 
 /** A pickle is cut off, uses an unknown opcode, or is larger than any checkpoint's. */

@@ -44,7 +44,8 @@ interface Entry {
 }
 
 async function readHeader(source: FileSource): Promise<{ header: Record<string, unknown>; dataStart: number }> {
-  if (source.sizeBytes < LENGTH_BYTES) throw corruptArchive(source.name, `${source.sizeBytes} bytes are no safetensors file`);
+  if (source.sizeBytes < LENGTH_BYTES)
+    throw corruptArchive(source.name, `${source.sizeBytes} bytes are no safetensors file`);
   const prefix = new DataView((await readBytes(source, 0, LENGTH_BYTES)).buffer);
   const length = prefix.getUint32(4, true) * 2 ** 32 + prefix.getUint32(0, true);
   const available = Math.min(MAX_HEADER_BYTES, source.sizeBytes - LENGTH_BYTES);
@@ -71,7 +72,9 @@ function parseEntry(file: string, name: string, value: unknown): Entry {
   const dtype = typeof told === 'string' ? findDtype('safetensors', told) : undefined;
   if (dtype === undefined)
     throw refuse(
-      `expected one of the types ${Object.values(DTYPES).map((entry) => entry.safetensors).join(', ')}, found ${JSON.stringify(told)}`,
+      `expected one of the types ${Object.values(DTYPES)
+        .map((entry) => entry.safetensors)
+        .join(', ')}, found ${JSON.stringify(told)}`,
     );
   if (!isCounts(shape) || shape.length > 32) throw refuse(`malformed shape ${brief(shape)}`);
   if (!isCounts(offsets) || offsets.length !== 2) throw refuse(`malformed data_offsets ${brief(offsets)}`);
@@ -116,7 +119,8 @@ function parseMetadata(file: string, value: unknown): Readonly<Record<string, st
   if (value === undefined) return {};
   const isText = (entry: [string, unknown]): entry is [string, string] => typeof entry[1] === 'string';
   const entries = isRecord(value) ? Object.entries(value) : undefined;
-  if (!entries?.every(isText)) throw corruptArchive(file, `expected text values in __metadata__, found ${brief(value)}`);
+  if (!entries?.every(isText))
+    throw corruptArchive(file, `expected text values in __metadata__, found ${brief(value)}`);
   return Object.fromEntries(entries);
 }
 

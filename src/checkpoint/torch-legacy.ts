@@ -2,12 +2,13 @@
  * torch.save before version 1.6: a stream of pickles (magic number, protocol 1001, sys_info, the object, the storage keys in
  * order) and then, for each key, the number of elements in 8 bytes and the elements. torch/serialization.py, _legacy_save.
  */
-import type { ByteSource, Storage } from '../tensor/lazy-tensor.ts';
+
 import { DTYPES } from '../tensor/dtype.ts';
+import type { ByteSource, Storage } from '../tensor/lazy-tensor.ts';
 import { UnsupportedError } from '../util/errors.ts';
 import { type FileSource, readBytes, regionOf } from './file-source.ts';
-import { MAX_PICKLE_BYTES, PickleCutOff, runPickle } from './pickle.ts';
-import { describe, OpaqueObject, type PickleValue, StorageRecord, TensorRecord } from './pickle-values.ts';
+import { MAX_PICKLE_BYTES, type Pickle, PickleCutOff, runPickle } from './pickle.ts';
+import { describe, type PickleValue, type StorageRecord } from './pickle-values.ts';
 import { badTensor, corruptArchive, malformedPickle } from './refusals.ts';
 import type { TorchFile } from './torch-file.ts';
 
@@ -21,8 +22,7 @@ const MAX_STORAGES = 100_000;
 
 /** Reads the pickles and finds every storage in the stream. Throws IntegrityError. */
 export async function readTorchLegacy(source: FileSource): Promise<TorchFile> {
-  const { root, keys, end } = await readPickles(source);
-  const claims = storageRecordsIn(root);
+  const { root, claims, keys, end } = await readPickles(source);
   const storages = await placeStorages(source, keys, claims, end);
   return {
     format: 'torch-legacy',
@@ -30,7 +30,8 @@ export async function readTorchLegacy(source: FileSource): Promise<TorchFile> {
     root,
     storageOf({ key }) {
       const storage = storages.get(key);
-      if (!storage) throw badTensor(source.name, undefined, `storage ${key} is not in the list of storages of the stream`);
+      if (!storage)
+        throw badTensor(source.name, undefined, `storage ${key} is not in the list of storages of the stream`);
       return storage;
     },
   };
@@ -40,6 +41,8 @@ export async function readTorchLegacy(source: FileSource): Promise<TorchFile> {
 
 interface Pickles {
   readonly root: PickleValue;
+  /** What the object says of its storages, by key. */
+  readonly claims: ReadonlyMap<string, StorageRecord>;
   readonly keys: readonly string[];
   /** Offset of the first storage. */
   readonly end: number;
@@ -53,7 +56,10 @@ async function readPickles(source: FileSource): Promise<Pickles> {
     } catch (error) {
       if (!(error instanceof PickleCutOff)) throw error;
       if (length === source.sizeBytes)
-        throw corruptArchive(source.name, `the file is cut off: its ${length} bytes end within the pickles before the storages`);
+        throw corruptArchive(
+          source.name,
+          `the file is cut off: its ${length} bytes end within the pickles before the storages`,
+        );
       if (length === MAX_PICKLE_BYTES)
         throw malformedPickle(source.name, `the pickles before the storages have more than ${length} bytes`);
     }
@@ -62,11 +68,12 @@ async function readPickles(source: FileSource): Promise<Pickles> {
 
 function parsePickles(file: string, bytes: Uint8Array): Pickles {
   let end = 0;
-  const next = (part: string): PickleValue => {
+  const nextPickle = (part: string): Pickle => {
     const pickle = runPickle(bytes, `${file}, ${part}`, end);
     end = pickle.end;
-    return pickle.value;
+    return pickle;
   };
+  const next = (part: string): PickleValue => nextPickle(part).value;
   const magic = next('magic number');
   if (magic !== MAGIC)
     throw corruptArchive(
@@ -75,16 +82,17 @@ function parsePickles(file: string, bytes: Uint8Array): Pickles {
       'expected a checkpoint that torch.save wrote',
     );
   const protocol = next('protocol number');
-  if (protocol !== PROTOCOL) throw corruptArchive(file, `expected stream protocol ${PROTOCOL}, found ${describe(protocol)}`);
+  if (protocol !== PROTOCOL)
+    throw corruptArchive(file, `expected stream protocol ${PROTOCOL}, found ${describe(protocol)}`);
   const system = next('sys_info');
   if (!(system instanceof Map) || system.get('little_endian') !== true)
     throw new UnsupportedError(`${file}: not written on a little-endian machine`, { code: 'unsupported-checkpoint' });
-  const root = next('object');
+  const { value: root, storages: claims } = nextPickle('object');
   const keys = next('storage keys');
   const isKeys = (value: PickleValue): value is readonly string[] =>
     Array.isArray(value) && value.length <= MAX_STORAGES && value.every((key) => typeof key === 'string');
   if (!isKeys(keys)) throw corruptArchive(file, `expected the list of storage keys, found ${describe(keys)}`);
-  return { root, keys, end };
+  return { root, claims, keys, end };
 }
 
 /** Walks the storages in the stream: their sizes follow from what the tensors say, and must equal the counts written there. */
@@ -98,7 +106,8 @@ async function placeStorages(
   let at = start;
   for (const key of keys) {
     const claim = claims.get(key);
-    if (!claim) throw corruptArchive(source.name, `storage ${key} in the stream belongs to no tensor, so its type is unknown`);
+    if (!claim)
+      throw corruptArchive(source.name, `storage ${key} in the stream belongs to no tensor, so its type is unknown`);
     if (storages.has(key)) throw corruptArchive(source.name, `storage ${key} is listed twice`);
     const { dtype, elementCount } = claim;
     const sizeBytes = elementCount * DTYPES[dtype].bytes;
@@ -110,31 +119,15 @@ async function placeStorages(
     const count = new DataView((await readBytes(source, at, COUNT_BYTES)).buffer);
     const stored = count.getUint32(4, true) * 2 ** 32 + count.getUint32(0, true);
     if (stored !== elementCount)
-      throw badTensor(source.name, undefined, `storage ${key} is told to have ${elementCount} elements, the stream has ${stored}`);
+      throw badTensor(
+        source.name,
+        undefined,
+        `storage ${key} is told to have ${elementCount} elements, the stream has ${stored}`,
+      );
     at += COUNT_BYTES;
     const region: ByteSource = regionOf(source, `${source.name}, storage ${key}`, at, sizeBytes);
     storages.set(key, { key: `${source.name}:${key}`, dtype, elementCount, source: region });
     at += sizeBytes;
   }
   return storages;
-}
-
-/** Every storage that the object mentions, by key, without recursion: a pickle may nest deeply, or contain itself. */
-function storageRecordsIn(root: PickleValue): Map<string, StorageRecord> {
-  const records = new Map<string, StorageRecord>();
-  const seen = new Set<object>();
-  const open: PickleValue[] = [root];
-  const visit = (values: Iterable<PickleValue>): void => {
-    for (const value of values) if (typeof value === 'object' && value !== null) open.push(value);
-  };
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
-    seen.add(value);
-    if (value instanceof StorageRecord) records.set(value.key, records.get(value.key) ?? value);
-    else if (value instanceof TensorRecord) open.push(value.storage);
-    else if (value instanceof Map) visit(value.values());
-    else if (value instanceof OpaqueObject) visit([value.args, value.state]);
-    else if (Array.isArray(value) || value instanceof Set) visit(value as Iterable<PickleValue>);
-  }
-  return records;
 }

@@ -36,7 +36,8 @@ export async function readTorchZip(source: FileSource): Promise<TorchFile> {
       const known = storages.get(key);
       if (known) return known;
       const record = entries.get(`${root}/data/${key}`);
-      if (!record) throw badTensor(source.name, undefined, `the record ${root}/data/${key} of storage ${key} is missing`);
+      if (!record)
+        throw badTensor(source.name, undefined, `the record ${root}/data/${key} of storage ${key} is missing`);
       const region = regionOf(source, `${source.name}, entry ${record.name}`, record.dataStart, record.sizeBytes);
       const storage = { key: `${source.name}:${key}`, dtype, elementCount, source: region };
       storages.set(key, storage);
@@ -49,7 +50,9 @@ export async function readTorchZip(source: FileSource): Promise<TorchFile> {
 
 /** The one folder that has a data.pkl. */
 function rootOf(file: string, entries: ReadonlyMap<string, ZipEntry>): string {
-  const roots = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name)).map((name) => name.split('/')[0]!);
+  const roots = [...entries.keys()]
+    .filter((name) => /^[^/]+\/data\.pkl$/.test(name))
+    .map((name) => name.split('/')[0]!);
   if (roots.length !== 1)
     throw corruptArchive(
       file,
@@ -61,7 +64,9 @@ function rootOf(file: string, entries: ReadonlyMap<string, ZipEntry>): string {
 
 async function requireLittleEndian(source: FileSource, entry: ZipEntry | undefined): Promise<void> {
   if (!entry) return; // before 2.1 every machine that mattered was little-endian, and nothing was written
-  const order = Buffer.from(await readRecord(source, entry, MAX_WORD_BYTES)).toString('latin1').trim();
+  const order = Buffer.from(await readRecord(source, entry, MAX_WORD_BYTES))
+    .toString('latin1')
+    .trim();
   if (order !== 'little')
     throw new UnsupportedError(`${source.name}: expected byteorder "little", found ${JSON.stringify(order)}`, {
       code: 'unsupported-checkpoint',
@@ -75,6 +80,7 @@ async function readRecord(source: FileSource, entry: ZipEntry, limit: number): P
   if (entry.sizeBytes > limit) throw malformedPickle(where, `${entry.sizeBytes} bytes; at most ${limit} are read`);
   const bytes = await readBytes(source, entry.dataStart, entry.sizeBytes);
   const sum = crc32(bytes);
-  if (sum !== entry.crc32) throw corruptArchive(where, `expected crc32 ${entry.crc32.toString(16)}, found ${sum.toString(16)}`);
+  if (sum !== entry.crc32)
+    throw corruptArchive(where, `expected crc32 ${entry.crc32.toString(16)}, found ${sum.toString(16)}`);
   return bytes;
 }

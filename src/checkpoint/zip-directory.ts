@@ -94,7 +94,11 @@ async function findEnd(source: ByteSource): Promise<DirectoryEnd> {
   const tailStart = Math.max(0, source.sizeBytes - MAX_TAIL_BYTES);
   const tail = viewOf(await readBytes(source, tailStart, source.sizeBytes - tailStart));
   let at = tail.byteLength - END_BYTES;
-  while (at >= 0 && !(tail.getUint32(at, true) === SIGNATURE.end && at + END_BYTES + tail.getUint16(at + 20, true) === tail.byteLength)) at--;
+  while (
+    at >= 0 &&
+    !(tail.getUint32(at, true) === SIGNATURE.end && at + END_BYTES + tail.getUint16(at + 20, true) === tail.byteLength)
+  )
+    at--;
   if (at < 0)
     throw corruptArchive(
       source.name,
@@ -126,14 +130,20 @@ async function findEnd(source: ByteSource): Promise<DirectoryEnd> {
   return { entryCount, directoryBytes, directoryStart };
 }
 
-async function findEnd64(source: ByteSource, endStart: number): Promise<(DirectoryEnd & { start: number }) | undefined> {
+async function findEnd64(
+  source: ByteSource,
+  endStart: number,
+): Promise<(DirectoryEnd & { start: number }) | undefined> {
   const locatorStart = endStart - LOCATOR_BYTES;
   if (locatorStart < END64_BYTES) return undefined;
   const locator = viewOf(await readBytes(source, locatorStart, LOCATOR_BYTES));
   if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
   const start = wide(source.name, locator, 8);
   if (start + END64_BYTES > locatorStart)
-    throw corruptArchive(source.name, `the zip64 end record at byte ${start} lies beyond its locator at ${locatorStart}`);
+    throw corruptArchive(
+      source.name,
+      `the zip64 end record at byte ${start} lies beyond its locator at ${locatorStart}`,
+    );
   const record = viewOf(await readBytes(source, start, END64_BYTES));
   if (record.getUint32(0, true) !== SIGNATURE.end64)
     throw corruptArchive(source.name, `no zip64 end record at byte ${start}, where its locator points`);
@@ -154,7 +164,8 @@ function parseCentral(file: string, directory: Uint8Array, count: number): Centr
     const extraBytes = view.getUint16(at + 30, true);
     const commentBytes = view.getUint16(at + 32, true);
     const next = at + CENTRAL_BYTES + nameBytes + extraBytes + commentBytes;
-    if (next > view.byteLength) throw corruptArchive(file, `entry ${i} of ${count} reaches beyond the central directory`);
+    if (next > view.byteLength)
+      throw corruptArchive(file, `entry ${i} of ${count} reaches beyond the central directory`);
     const rawName = directory.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes);
     const name = safeName(file, rawName);
     const where = `${file}, entry ${quoted(name)}`;
@@ -166,12 +177,16 @@ function parseCentral(file: string, directory: Uint8Array, count: number): Centr
     const sizeBytes = value(view.getUint32(at + 24, true)); // the zip64 field holds: size, packed size, offset
     const packedBytes = value(view.getUint32(at + 20, true));
     const localStart = value(view.getUint32(at + 42, true));
-    if (packedBytes !== sizeBytes) throw corruptArchive(where, `stored, but ${packedBytes} bytes stand for ${sizeBytes}`);
+    if (packedBytes !== sizeBytes)
+      throw corruptArchive(where, `stored, but ${packedBytes} bytes stand for ${sizeBytes}`);
     entries.push({ name, rawName, sizeBytes, crc32: view.getUint32(at + 16, true), flags, localStart });
     at = next;
   }
   if (at !== view.byteLength)
-    throw corruptArchive(file, `${view.byteLength - at} bytes of the central directory belong to none of its ${count} entries`);
+    throw corruptArchive(
+      file,
+      `${view.byteLength - at} bytes of the central directory belong to none of its ${count} entries`,
+    );
   return entries;
 }
 
@@ -180,7 +195,10 @@ async function checkLocal(source: ByteSource, entry: CentralEntry, limit: number
   const where = `${source.name}, entry ${quoted(entry.name)}`;
   const namedBytes = LOCAL_BYTES + entry.rawName.length;
   if (entry.localStart + namedBytes > limit)
-    throw corruptArchive(where, `its header at byte ${entry.localStart} lies beyond the entries, which end at ${limit}`);
+    throw corruptArchive(
+      where,
+      `its header at byte ${entry.localStart} lies beyond the entries, which end at ${limit}`,
+    );
   const header = await readBytes(source, entry.localStart, namedBytes);
   const view = viewOf(header);
   if (view.getUint32(0, true) !== SIGNATURE.local) throw corruptArchive(where, `no header at byte ${entry.localStart}`);
@@ -222,9 +240,11 @@ async function checkDescriptor(
 ): Promise<void> {
   const available = Math.min(24, limit - start);
   const view = viewOf(await readBytes(source, start, available));
-  const narrow = available >= 16 && view.getUint32(8, true) === entry.sizeBytes && view.getUint32(12, true) === entry.sizeBytes;
+  const narrow =
+    available >= 16 && view.getUint32(8, true) === entry.sizeBytes && view.getUint32(12, true) === entry.sizeBytes;
   const fits =
-    narrow || (available >= 24 && wide(where, view, 8) === entry.sizeBytes && wide(where, view, 16) === entry.sizeBytes);
+    narrow ||
+    (available >= 24 && wide(where, view, 8) === entry.sizeBytes && wide(where, view, 16) === entry.sizeBytes);
   if (!fits || view.getUint32(0, true) !== SIGNATURE.descriptor || view.getUint32(4, true) !== entry.crc32)
     throw corruptArchive(where, `the sizes after the data, at byte ${start}, differ from the central directory`);
 }
@@ -276,10 +296,7 @@ function requireApart(file: string, spans: Span[]): void {
   for (const [i, span] of sorted.entries()) {
     const next = sorted[i + 1];
     if (next && next.start < span.end)
-      throw corruptArchive(
-        file,
-        `entries ${quoted(span.name)} and ${quoted(next.name)} overlap at byte ${next.start}`,
-      );
+      throw corruptArchive(file, `entries ${quoted(span.name)} and ${quoted(next.name)} overlap at byte ${next.start}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What every command gets: environment, output, signal, and the registry when it asks. */
 import type { Registry } from '../registry/registry.ts';
 import { type Environment, readEnvironment } from '../util/environment.ts';
-import { messagesFor, type Messages } from './messages/index.ts';
+import { type Messages, messagesFor } from './messages/index.ts';
 import { Output } from './output.ts';
 
 /** Options that every command has. */

@@ -1,11 +1,11 @@
 /** Dispatch: finds the command, runs it, and is the only place that sets the exit code. */
 import { Command, CommanderError } from 'commander';
+import { readEnvironment } from '../util/environment.ts';
 import { EXIT_CODES, FsbError, InterruptedError } from '../util/errors.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import type { CommandModule, Runner } from './command.ts';
-import { type CommonOptions, Context } from './context.ts';
 import { COMMANDS } from './commands/index.ts';
-import { readEnvironment } from '../util/environment.ts';
+import { type CommonOptions, Context } from './context.ts';
 import { messagesFor } from './messages/index.ts';
 import { Output } from './output.ts';
 
@@ -40,7 +40,8 @@ async function buildProgram(argv: readonly string[], signal: AbortSignal): Promi
     .exitOverride()
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', `\n${messages.helpFooter}`);
-  const wanted = argv.find((word) => !word.startsWith('-')) === 'help' ? argv[1] : argv.find((word) => !word.startsWith('-'));
+  const wanted =
+    argv.find((word) => !word.startsWith('-')) === 'help' ? argv[1] : argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     const command = program.command(name).summary(messages.summaries[summary]).description(messages.summaries[summary]);
     command.exitOverride();
@@ -76,7 +77,9 @@ function report(error: unknown, argv: readonly string[]): number {
   if (!usage) output.error(error);
   else if (output.json) {
     const message = error.message.replace(/^error: /, '');
-    process.stderr.write(`${JSON.stringify({ error: { code: error.code, exitCode: EXIT_CODES.usage, message, retryable: false } })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ error: { code: error.code, exitCode: EXIT_CODES.usage, message, retryable: false } })}\n`,
+    );
   }
   if (usage) return EXIT_CODES.usage; // commander has printed it, with "did you mean"
   return error instanceof FsbError ? error.exitCode : EXIT_CODES.internal;

@@ -70,7 +70,9 @@ export class Output {
     if (this.#options.debug && error instanceof Error) process.stderr.write(`${error.stack}\n${causes(error)}`);
     if (!this.json) return;
     const { code = 'internal', exitCode = 1, hint, retryable = false } = known ?? {};
-    process.stderr.write(`${JSON.stringify({ error: { code, exitCode, message: messageOf(error), hint, retryable } })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ error: { code, exitCode, message: messageOf(error), hint, retryable } })}\n`,
+    );
   }
 
   /** A bar on a terminal, a line every few seconds elsewhere, nothing with --quiet. */
@@ -90,7 +92,13 @@ function causes(error: Error): string {
 async function barProgress(label: string, unit: string): Promise<Progress> {
   const { SingleBar, Presets } = (await import('cli-progress')).default;
   const bar = new SingleBar(
-    { format: `${label} {bar} {percentage}% | {status}`, barsize: 24, hideCursor: true, stream: process.stderr, clearOnComplete: true },
+    {
+      format: `${label} {bar} {percentage}% | {status}`,
+      barsize: 24,
+      hideCursor: true,
+      stream: process.stderr,
+      clearOnComplete: true,
+    },
     Presets.shades_classic,
   );
   const meter = new Meter(unit);
@@ -144,6 +152,8 @@ class Meter {
   }
 
   #count(value: number): string {
-    return this.#unit === 'bytes' ? formatBytes(value) : `${value < 10 ? value.toFixed(1) : Math.round(value)} ${this.#unit}`;
+    return this.#unit === 'bytes'
+      ? formatBytes(value)
+      : `${value < 10 ? value.toFixed(1) : Math.round(value)} ${this.#unit}`;
   }
 }

@@ -16,7 +16,11 @@ export interface Reading<R> {
 }
 
 /** Prints results as they come with --jsonl or --input, else at the end. */
-export async function readAndPrint<R extends object>(context: Context, options: ReadingOptions, reading: Reading<R>): Promise<void> {
+export async function readAndPrint<R extends object>(
+  context: Context,
+  options: ReadingOptions,
+  reading: Reading<R>,
+): Promise<void> {
   const asLines = options.jsonl || options.input !== undefined;
   await withEncoder(context, reading.model, options, async (model) => {
     const results: R[] = [];
@@ -29,6 +33,7 @@ export async function readAndPrint<R extends object>(context: Context, options: 
         else context.output.line(reading.print(result, rows[i]!));
       }
     }
-    if (context.output.json && !asLines) context.output.result({ schema: reading.schema, ...{ model: model.manifest.name, results } }, () => '');
+    if (context.output.json && !asLines)
+      context.output.result({ schema: reading.schema, ...{ model: model.manifest.name, results } }, () => '');
   });
 }

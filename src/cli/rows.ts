@@ -27,11 +27,18 @@ const textRow = z.looseObject({
 });
 
 /** Texts from the command's arguments, or from `input` (a file, or - for standard input). Exactly one must be given. */
-export async function* readTexts(texts: readonly string[], input: string | undefined, pair?: string): AsyncGenerator<TextRow> {
+export async function* readTexts(
+  texts: readonly string[],
+  input: string | undefined,
+  pair?: string,
+): AsyncGenerator<TextRow> {
   if (input !== undefined && texts.length > 0)
-    throw new UsageError('texts were given both as arguments and with --input; give one of them', { code: 'two-inputs' });
+    throw new UsageError('texts were given both as arguments and with --input; give one of them', {
+      code: 'two-inputs',
+    });
   if (input === undefined) {
-    if (texts.length === 0) throw new UsageError('no text was given; write it as an argument, or use --input FILE|-', { code: 'no-input' });
+    if (texts.length === 0)
+      throw new UsageError('no text was given; write it as an argument, or use --input FILE|-', { code: 'no-input' });
     for (const text of texts) yield { text, ...(pair !== undefined && { pair }) };
     return;
   }
@@ -51,14 +58,19 @@ export async function readIdRows(value: string): Promise<Row[]> {
   try {
     parsed = JSON.parse(json);
   } catch (error) {
-    throw new UsageError(`${where}: not valid JSON: ${messageOf(error)}`, { code: 'bad-ids', hint: 'expected [{"input_ids":[101,…,102]}]' });
+    throw new UsageError(`${where}: not valid JSON: ${messageOf(error)}`, {
+      code: 'bad-ids',
+      hint: 'expected [{"input_ids":[101,…,102]}]',
+    });
   }
   const rows = Array.isArray(parsed) && !parsed.every((item) => typeof item === 'number') ? parsed : [parsed];
   return rows.map((row, index) => {
     const result = idRow.safeParse(Array.isArray(row) ? { input_ids: row } : row);
     if (!result.success) {
       const [issue] = result.error.issues;
-      throw new UsageError(`${where}: row ${index}: ${issue?.path.join('.') ?? ''}: ${issue?.message}`, { code: 'bad-ids' });
+      throw new UsageError(`${where}: row ${index}: ${issue?.path.join('.') ?? ''}: ${issue?.message}`, {
+        code: 'bad-ids',
+      });
     }
     const { input_ids, attention_mask, token_type_ids, position_ids } = result.data;
     return { ids: input_ids, attentionMask: attention_mask, typeIds: token_type_ids, positionIds: position_ids };
@@ -86,11 +98,15 @@ function parseLine(line: string, where: string): TextRow {
   try {
     value = JSON.parse(line);
   } catch (error) {
-    throw new UsageError(`${where}: begins with "{" but is not valid JSON: ${messageOf(error)}`, { code: 'bad-input-line' });
+    throw new UsageError(`${where}: begins with "{" but is not valid JSON: ${messageOf(error)}`, {
+      code: 'bad-input-line',
+    });
   }
   const result = textRow.safeParse(value);
   if (!result.success)
-    throw new UsageError(`${where}: expected {"text": "…", "pair"?: "…", "id"?: …}, found ${line.slice(0, 80)}`, { code: 'bad-input-line' });
+    throw new UsageError(`${where}: expected {"text": "…", "pair"?: "…", "id"?: …}, found ${line.slice(0, 80)}`, {
+      code: 'bad-input-line',
+    });
   const { id, text, pair } = result.data;
   return { text, ...(id !== undefined && { id }), ...(pair !== undefined && { pair }) };
 }

@@ -38,7 +38,12 @@ export function readingOptions(command: Command): Command {
 }
 
 /** Opens the encoder that NAME means, doing the missing steps, and closes it after `use`. */
-export async function withEncoder<T>(context: Context, name: string, options: RunningOptions, use: (model: Encoder) => Promise<T>): Promise<T> {
+export async function withEncoder<T>(
+  context: Context,
+  name: string,
+  options: RunningOptions,
+  use: (model: Encoder) => Promise<T>,
+): Promise<T> {
   const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
   const model = await Encoder.open(folder, {
     device: options.device ?? 'auto',

@@ -27,23 +27,31 @@ export function bindTensors(
     else bound.set(spec.name, tensor);
   }
   const known = new Set([...plan.tensors.map((spec) => spec.name), ...Object.keys(plan.aliases)]);
-  const unexpected = [...tensors.keys()].filter((name) => !known.has(name) && !buffers.some((buffer) => buffer.test(name)));
+  const unexpected = [...tensors.keys()].filter(
+    (name) => !known.has(name) && !buffers.some((buffer) => buffer.test(name)),
+  );
   if (missing.length + misshapen.length + unexpected.length === 0) return bound;
 
   const lines = [
     ...shown(missing, ({ name, shape }) => `missing: "${name}" [${shape.join(', ')}]${near(name, unexpected)}`),
-    ...shown(misshapen, ({ spec, found }) => `"${spec.name}": expected shape [${spec.shape.join(', ')}], found [${found.join(', ')}]`),
+    ...shown(
+      misshapen,
+      ({ spec, found }) => `"${spec.name}": expected shape [${spec.shape.join(', ')}], found [${found.join(', ')}]`,
+    ),
     ...shown(unexpected, (name) => `unexpected: "${name}" [${tensors.get(name)?.shape.join(', ')}]`),
   ];
-  throw new IntegrityError(`${origin} is not a ${plan.architecture} checkpoint that fsb can convert:\n  ${lines.join('\n  ')}`, {
-    code: 'model-mismatch',
-    hint: 'compare with `fsb inspect`; a fine-tuned model must keep the tensor names of its base',
-    facts: {
-      missing: missing.map((spec) => spec.name),
-      misshapen: misshapen.map(({ spec, found }) => ({ name: spec.name, expected: spec.shape, found })),
-      unexpected,
+  throw new IntegrityError(
+    `${origin} is not a ${plan.architecture} checkpoint that fsb can convert:\n  ${lines.join('\n  ')}`,
+    {
+      code: 'model-mismatch',
+      hint: 'compare with `fsb inspect`; a fine-tuned model must keep the tensor names of its base',
+      facts: {
+        missing: missing.map((spec) => spec.name),
+        misshapen: misshapen.map(({ spec, found }) => ({ name: spec.name, expected: spec.shape, found })),
+        unexpected,
+      },
     },
-  });
+  );
 }
 
 // --- internal ---

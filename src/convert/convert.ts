@@ -2,14 +2,14 @@
  * The recipe: a checkpoint folder becomes a model folder. The graph is built op by op, the weights are bound by name,
  * streamed, and written beside it; a folder under the final name is finished and has passed its checks.
  */
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { detectArchitecture } from '../architectures/index.ts';
 import type { ConfigJson, GraphPlan, ModelPlan } from '../architectures/architecture.ts';
+import { detectArchitecture } from '../architectures/index.ts';
 import { Tensors } from '../architectures/tensors.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open.ts';
-import type { Graph, GraphOptions, Value } from '../onnx/graph.ts';
-import { type WrittenFile, WeightFile, writeGraph } from '../onnx/writer.ts';
+import { type Graph, type GraphOptions, type Value, weightBytes } from '../onnx/graph.ts';
+import { WeightFile, type WrittenFile, writeGraph } from '../onnx/writer.ts';
 import { type Manifest, type ManifestGraph, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
 import { elementCountOf, type LazyTensor } from '../tensor/lazy-tensor.ts';
 import { IntegrityError, NotFoundError, UsageError } from '../util/errors.ts';
@@ -20,12 +20,22 @@ import { bindTensors } from './bind.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
 /** The types a model can be stored in, with the suffix of its files (the names that transformers.js looks for). */
-export const MODEL_DTYPES = { fp32: { suffix: '', weights: 'float32' }, fp16: { suffix: '_fp16', weights: 'float16' } } as const;
+export const MODEL_DTYPES = {
+  fp32: { suffix: '', weights: 'float32' },
+  fp16: { suffix: '_fp16', weights: 'float16' },
+} as const;
 
 export type ModelDtype = keyof typeof MODEL_DTYPES;
 
 /** Files of a checkpoint folder that belong to the model too. */
-const COMPANION_FILES = ['config.json', 'generation_config.json', 'vocab.txt', 'vocab.json', 'merges.txt', 'spiece.model'];
+const COMPANION_FILES = [
+  'config.json',
+  'generation_config.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'spiece.model',
+];
 
 /** What the tokenizer side contributes; conversion itself knows no tokenizer. */
 export interface TokenizerFiles {
@@ -63,7 +73,11 @@ export interface ConvertProgress {
  * Memory: about twice the largest matrix, whatever the model's size.
  * @throws IntegrityError for damaged or mismatching checkpoints, UnsupportedError for unknown architectures
  */
-export async function convertCheckpoint(source: string, target: string, options: ConvertOptions = {}): Promise<Manifest> {
+export async function convertCheckpoint(
+  source: string,
+  target: string,
+  options: ConvertOptions = {},
+): Promise<Manifest> {
   const checkpoint = await openCheckpoint(source);
   try {
     const config = await readConfig(checkpoint);
@@ -80,7 +94,10 @@ export async function convertCheckpoint(source: string, target: string, options:
 }
 
 /** What a checkpoint would become, without writing: its architecture's plan and the bound tensors. */
-export function planModel(checkpoint: Checkpoint, config: ConfigJson): { plan: ModelPlan; tensors: Map<string, LazyTensor> } {
+export function planModel(
+  checkpoint: Checkpoint,
+  config: ConfigJson,
+): { plan: ModelPlan; tensors: Map<string, LazyTensor> } {
   const shapes = new Map([...checkpoint.tensors].map(([name, tensor]) => [name, tensor.shape]));
   const view = new Tensors(shapes, checkpoint.path);
   const architecture = detectArchitecture(view, shapes.keys());
@@ -91,7 +108,9 @@ export function planModel(checkpoint: Checkpoint, config: ConfigJson): { plan: M
 /** Parses the value of --dtype. */
 export function parseModelDtype(value: string): ModelDtype {
   if (Object.hasOwn(MODEL_DTYPES, value)) return value as ModelDtype;
-  throw new UsageError(`--dtype ${value}: expected one of ${Object.keys(MODEL_DTYPES).join(', ')}`, { code: 'unknown-dtype' });
+  throw new UsageError(`--dtype ${value}: expected one of ${Object.keys(MODEL_DTYPES).join(', ')}`, {
+    code: 'unknown-dtype',
+  });
 }
 
 // --- internal ---
@@ -118,9 +137,11 @@ async function writeModel(
   const { dtype = 'fp32', tokenizer } = options;
   await mkdir(path.join(folder, 'onnx'));
   const graphs: ManifestGraph[] = [];
-  for (const graphPlan of plan.graphs) graphs.push(await writeOneGraph(folder, graphPlan, plan, tensors, dtype, options));
+  for (const graphPlan of plan.graphs)
+    graphs.push(await writeOneGraph(folder, graphPlan, plan, tensors, dtype, options));
   await copyCompanions(folderOf(checkpoint), folder);
-  for (const [name, content] of Object.entries(tokenizer?.files ?? {})) await writeFile(path.join(folder, name), content);
+  for (const [name, content] of Object.entries(tokenizer?.files ?? {}))
+    await writeFile(path.join(folder, name), content);
   return {
     schema: 'fsb.manifest/1',
     name: options.name ?? path.basename(folderOf(checkpoint)),
@@ -152,12 +173,12 @@ async function writeOneGraph(
   const weights = await WeightFile.create(path.join(folder, `${file}_data`));
   let data: WrittenFile;
   try {
-    const totalBytes = [...graph.weights.values()].reduce((sum, weight) => sum + weights.sizeOf(weight), 0);
+    const totalBytes = [...graph.weights.values()].reduce((sum, weight) => sum + weightBytes(weight), 0);
     let doneBytes = 0;
     for (const weight of graph.weights.values()) {
       signal?.throwIfAborted();
       await weights.append(weight, weightChunks(weight, tensors));
-      doneBytes += weights.sizeOf(weight);
+      doneBytes += weightBytes(weight);
       onProgress?.({ doneBytes, totalBytes });
     }
     data = await weights.finish();
@@ -165,7 +186,9 @@ async function writeOneGraph(
     await weights.abandon();
     throw error;
   }
-  const written = await writeGraph(graph, path.join(folder, file), weights, FSB_VERSION, { architecture: plan.architecture });
+  const written = await writeGraph(graph, path.join(folder, file), weights, FSB_VERSION, {
+    architecture: plan.architecture,
+  });
   const graphNames = new Map(graphPlan.outputs.map(({ name, graphName }) => [graphName, name]));
   return {
     name: graphPlan.name,
@@ -176,11 +199,19 @@ async function writeOneGraph(
     dataSizeBytes: data.sizeBytes,
     dataSha256: data.sha256,
     inputs: graph.inputs.map((input) => ({ ...describe(input), optional: graph.constants.has(input.name) })),
-    outputs: graph.outputs.map((output) => ({ ...describe(output), name: graphNames.get(output.name) ?? output.name, graphName: output.name })),
+    outputs: graph.outputs.map((output) => ({
+      ...describe(output),
+      name: graphNames.get(output.name) ?? output.name,
+      graphName: output.name,
+    })),
   };
 }
 
-async function buildGraph(plan: GraphPlan, weightDtype: 'float32' | 'float16', tensors: ReadonlyMap<string, LazyTensor>): Promise<Graph> {
+async function buildGraph(
+  plan: GraphPlan,
+  weightDtype: 'float32' | 'float16',
+  tensors: ReadonlyMap<string, LazyTensor>,
+): Promise<Graph> {
   const options: GraphOptions = { weightDtype };
   const graph = plan.build(options);
   if (weightDtype === 'float32') return graph;
@@ -188,22 +219,32 @@ async function buildGraph(plan: GraphPlan, weightDtype: 'float32' | 'float16', t
   return keepFloat32.size ? plan.build({ ...options, keepFloat32 }) : graph;
 }
 
-const describe = ({ name, dtype, shape }: Value): { name: string; dtype: string; shape: (string | number)[] } => ({ name, dtype, shape: [...shape] });
+const describe = ({ name, dtype, shape }: Value): { name: string; dtype: string; shape: (string | number)[] } => ({
+  name,
+  dtype,
+  shape: [...shape],
+});
 
 async function copyCompanions(from: string, to: string): Promise<void> {
-  for (const name of COMPANION_FILES) if (await pathExists(path.join(from, name))) await copyFile(path.join(from, name), path.join(to, name));
+  for (const name of COMPANION_FILES)
+    if (await pathExists(path.join(from, name))) await copyFile(path.join(from, name), path.join(to, name));
 }
 
-async function hashFiles(checkpoint: Checkpoint, known: Readonly<Record<string, string>>): Promise<Manifest['source']['files']> {
+async function hashFiles(
+  checkpoint: Checkpoint,
+  known: Readonly<Record<string, string>>,
+): Promise<Manifest['source']['files']> {
   const folder = folderOf(checkpoint);
   const files: Manifest['source']['files'] = [];
   for (const file of checkpoint.files) {
     const relative = path.relative(folder, file).split(path.sep).join('/');
-    files.push({ path: relative, sha256: known[relative] ?? (await sha256OfFile(file)) });
+    const { size } = await stat(file);
+    files.push({ path: relative, sizeBytes: size, sha256: known[relative] ?? (await sha256OfFile(file)) });
   }
   return files;
 }
 
+/** The checkpoint's folder: what was opened, or where the opened file lies. */
 function folderOf(checkpoint: Checkpoint): string {
-  return checkpoint.folder;
+  return checkpoint.files.includes(checkpoint.path) ? path.dirname(checkpoint.path) : checkpoint.path;
 }

@@ -11,7 +11,10 @@ const CHUNK_BYTES = 8 * 1024 * 1024;
  * Yields the stored form of a weight in order.
  * @throws IntegrityError (not-finite) when a number is NaN or infinite
  */
-export async function* weightChunks(weight: Weight, tensors: ReadonlyMap<string, LazyTensor>): AsyncGenerator<Uint8Array> {
+export async function* weightChunks(
+  weight: Weight,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of floatChunks(weight, tensors)) yield store(chunk, weight.dtype);
 }
 
@@ -19,14 +22,18 @@ export async function* weightChunks(weight: Weight, tensors: ReadonlyMap<string,
  * Names of those weights that float16 cannot hold: some number is beyond ±65504. float16 checkpoints are not read,
  * since they cannot have any.
  */
-export async function findFloat16Overflow(weights: Iterable<Weight>, tensors: ReadonlyMap<string, LazyTensor>): Promise<Set<string>> {
+export async function findFloat16Overflow(
+  weights: Iterable<Weight>,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): Promise<Set<string>> {
   const overflowing = new Set<string>();
   for (const weight of weights) {
     if (weight.dtype !== 'float16' || weight.source.kind !== 'checkpoint') continue;
     for (const name of weight.source.tensors) {
       const tensor = boundTensor(name, tensors);
       if (tensor.dtype === 'float16') continue;
-      for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) if (largest(chunk) > FLOAT16_MAX) overflowing.add(weight.name);
+      for await (const chunk of rowChunks(tensor, CHUNK_BYTES))
+        if (largest(chunk) > FLOAT16_MAX) overflowing.add(weight.name);
     }
   }
   return overflowing;
@@ -50,11 +57,16 @@ async function* floatChunks(weight: Weight, tensors: ReadonlyMap<string, LazyTen
   const [columns, rows] = weight.shape as [number, number]; // of the parts, stacked: (rows, columns)
   const stacked = await stack(source.tensors, tensors, rows * columns);
   const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / rows));
-  for (let from = 0; from < columns; from += step) yield transposeColumns(stacked, rows, columns, from, Math.min(columns, from + step));
+  for (let from = 0; from < columns; from += step)
+    yield transposeColumns(stacked, rows, columns, from, Math.min(columns, from + step));
 }
 
 /** The parts one below the other; a single part is not copied. */
-async function stack(names: readonly string[], tensors: ReadonlyMap<string, LazyTensor>, size: number): Promise<Float32Array> {
+async function stack(
+  names: readonly string[],
+  tensors: ReadonlyMap<string, LazyTensor>,
+  size: number,
+): Promise<Float32Array> {
   const read = async (name: string): Promise<Float32Array> => {
     const tensor = boundTensor(name, tensors);
     const values = await readFloat32(tensor);
@@ -105,11 +117,14 @@ function checkFinite(values: Float32Array, tensor: LazyTensor): void {
   for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
   if (sum === 0) return;
   const index = values.findIndex((value) => !Number.isFinite(value));
-  throw new IntegrityError(`tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`, {
-    code: 'not-finite',
-    hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
-    facts: { tensor: tensor.name },
-  });
+  throw new IntegrityError(
+    `tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`,
+    {
+      code: 'not-finite',
+      hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
+      facts: { tensor: tensor.name },
+    },
+  );
 }
 
 function largest(values: Float32Array): number {

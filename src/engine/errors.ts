@@ -6,11 +6,13 @@ import {
   type ErrorDetails,
   FsbError,
   IntegrityError,
+  messageOf,
   NotFoundError,
   ResourceError,
   UnsupportedError,
   UsageError,
 } from '../util/errors.ts';
+import { type Device, deviceUnavailable } from './device.ts';
 
 type Phase = 'load' | 'run';
 
@@ -55,7 +57,13 @@ const RULES: readonly Rule[] = [
     code: 'device-failed',
     hint: '`fsb doctor` says what each device needs; --device cpu always works',
   },
-  { phase: 'load', pattern: /^/, type: IntegrityError, code: 'malformed-model', hint: 'convert or pull the model again' },
+  {
+    phase: 'load',
+    pattern: /^/,
+    type: IntegrityError,
+    code: 'malformed-model',
+    hint: 'convert or pull the model again',
+  },
   {
     pattern: /\(\S+ node ".*"\)$|invalid dimensions|invalid rank|missing input/i,
     type: UsageError,
@@ -77,6 +85,13 @@ export function runtimeFailure(phase: Phase, where: string, error: unknown): unk
     facts: { runtimeMessage: error.message },
     cause: error,
   });
+}
+
+/** The same for opening a session: a failure of the device's own is about the device, whatever the graph. */
+export function loadFailure(where: string, device: Device, error: unknown): unknown {
+  const failure = runtimeFailure('load', where, error);
+  const isOfDevice = failure instanceof FsbError && failure.code === 'device-failed';
+  return isOfDevice && failure !== error ? deviceUnavailable(device, readable(messageOf(error)), error) : failure;
 }
 
 /** A message without the places in ONNX Runtime's own source: the last reason of a chain, and the node it is about. */

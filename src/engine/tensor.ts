@@ -78,7 +78,9 @@ export function toNumbers(tensor: Tensor): number[] {
   return Array.from<number | bigint, number>(tensor.data, (value) => {
     const number = Number(value);
     if (typeof value === 'bigint' && !Number.isSafeInteger(number))
-      throw new UnsupportedError(`the int64 value ${value} does not fit a JavaScript number`, { code: 'int64-too-large' });
+      throw new UnsupportedError(`the int64 value ${value} does not fit a JavaScript number`, {
+        code: 'int64-too-large',
+      });
     return number;
   });
 }

@@ -12,7 +12,7 @@ export interface Example extends ClueRow {
 }
 
 /** A file of the data set as registry.json knows it. */
-export type KnownFile = Pick<DatasetFile, 'path' | 'md5'>;
+export type KnownFile = Pick<DatasetFile, 'path' | 'md5' | 'variants'>;
 
 export interface LoadSplitOptions {
   readonly task: ClueTask;
@@ -33,6 +33,8 @@ export interface LoadedSplit {
   readonly md5: string;
   /** Whether these are the official file's bytes; undefined where its md5 is not known. */
   readonly official: boolean | undefined;
+  /** What these bytes are, when they are another content known to go about under this name. */
+  readonly variant: string | undefined;
   /** In file order, without dropped rows. */
   readonly examples: readonly Example[];
   /** Rows left out for their label ("-"), in the whole file. */
@@ -56,11 +58,14 @@ export async function loadSplit(options: LoadSplitOptions): Promise<LoadedSplit>
   const { name, bytes } = await readSplitFile(source, file);
   const { examples, dropped } = readExamples(task, bytes, name);
   const md5 = createHash('md5').update(bytes).digest('hex');
+  const known = options.knownFiles?.find(({ path }) => path.split('/').at(-1) === file);
+  const variant = known?.variants.find((other) => other.md5 === md5);
   return {
     split,
     file: name,
     md5,
-    official: isOfficial(md5, file, options.knownFiles ?? []),
+    official: variant ? false : known?.md5 ? known.md5 === md5 : undefined,
+    variant: variant?.note,
     examples: examples.slice(0, limit),
     dropped,
     available: examples.length,
@@ -78,11 +83,6 @@ function splitFile(task: ClueTask, split: string): string {
     code: 'split-not-found',
     hint: `its splits are ${Object.keys(task.splits).join(', ')}`,
   });
-}
-
-function isOfficial(md5: string, file: string, knownFiles: readonly KnownFile[]): boolean | undefined {
-  const known = knownFiles.find(({ path }) => path.split('/').at(-1) === file);
-  return known?.md5 ? known.md5 === md5 : undefined;
 }
 
 function readExamples(task: ClueTask, bytes: Uint8Array, name: string): { examples: Example[]; dropped: number } {

@@ -43,8 +43,13 @@ export interface EvaluationRun {
   readonly split: string;
   readonly method: 'head';
   readonly model: ModelIdentity;
-  /** The file the examples came from; `official`: null where the official hash is unknown. */
-  readonly data: { readonly file: string; readonly md5: string; readonly official: boolean | null };
+  /** The file the examples came from; `official` is null where the official hash is unknown, `variant` names other known bytes. */
+  readonly data: {
+    readonly file: string;
+    readonly md5: string;
+    readonly official: boolean | null;
+    readonly variant: string | null;
+  };
   /** Scored examples. */
   readonly examples: number;
   /** Examples the split holds; more than `examples` when a limit was set. */
@@ -107,7 +112,7 @@ export async function evaluateHead(options: EvaluateHeadOptions): Promise<Evalua
     split: data.split,
     method: 'head',
     model: options.model,
-    data: { file: data.file, md5: data.md5, official: data.official ?? null },
+    data: { file: data.file, md5: data.md5, official: data.official ?? null, variant: data.variant ?? null },
     examples: data.examples.length,
     available: data.available,
     dropped: data.dropped,

@@ -22,5 +22,9 @@ export function formatPrediction({ id, label, prediction, scores }: Prediction):
 
 /** Writes the file whole or not at all. Throws ResourceError when the disk is full. */
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
-  await writeTextFile(file, predictions.values().map(formatPrediction));
+  await writeTextFile(file, lines(predictions));
+}
+
+function* lines(predictions: readonly Prediction[]): Generator<string> {
+  for (const prediction of predictions) yield formatPrediction(prediction);
 }

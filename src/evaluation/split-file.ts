@@ -39,7 +39,8 @@ export async function readSplitFile(source: string, file: string): Promise<Split
     const found = pick(await listFolder(source), file, source);
     return { name: path.join(source, found), bytes: await readWhole(path.join(source, found)) };
   }
-  if (!source.toLowerCase().endsWith(".zip") && !(await isZip(source))) return { name: source, bytes: await readWhole(source) };
+  if (!source.toLowerCase().endsWith('.zip') && !(await isZip(source)))
+    return { name: source, bytes: await readWhole(source) };
   return readFromZip(source, file);
 }
 
@@ -114,9 +115,12 @@ async function readWhole(file: string): Promise<Uint8Array> {
 
 function checkSize(sizeBytes: number, name: string): void {
   if (sizeBytes > MAX_SPLIT_BYTES)
-    throw new IntegrityError(`${name}: ${formatBytes(sizeBytes)}; a split has at most ${formatBytes(MAX_SPLIT_BYTES)}`, {
-      code: 'split-too-large',
-    });
+    throw new IntegrityError(
+      `${name}: ${formatBytes(sizeBytes)}; a split has at most ${formatBytes(MAX_SPLIT_BYTES)}`,
+      {
+        code: 'split-too-large',
+      },
+    );
 }
 
 function list(names: readonly string[]): string {

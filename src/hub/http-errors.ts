@@ -1,5 +1,5 @@
 /** What went wrong on the network, as the error that says who should act. Messages never carry secrets. */
-import { type FsbError, isSystemError, messageOf, NetworkError, NotFoundError, RefusedError } from '../util/errors.ts';
+import { type FsbError, messageOf, NetworkError, NotFoundError, RefusedError } from '../util/errors.ts';
 import { redactText, redactUrl } from './signed-url.ts';
 
 export interface FailedResponse {
@@ -127,13 +127,8 @@ export function transportError(error: unknown, url: string): NetworkError {
 
 /** True for errors of the system's network calls, OpenSSL and undici; false for everything that is a bug of ours. */
 export function isTransportError(error: unknown): boolean {
-  return causesOf(error).some((cause) => {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    return (
-      /^(UND_ERR_|E[A-Z_]+$|HPE_|CERT_|ERR_(TLS|SSL|STREAM_PREMATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/.test(code) &&
-      !isSystemError(cause, 'ENOSPC')
-    );
-  });
+  const transport = /^(UND_ERR_|E[A-Z_]+$|HPE_|CERT_|ERR_(TLS|SSL|STREAM_PREMATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/;
+  return causesOf(error).some((cause) => transport.test((cause as NodeJS.ErrnoException).code ?? ''));
 }
 
 // --- internal ---

@@ -166,7 +166,7 @@ export function sizeOf(graph: Graph, address: string, x: Value, axis: number): V
 }
 
 /** softmax of anything plus this is exactly 0; finite, since (-∞) + (+∞) would be NaN. */
-const LOWEST_FLOAT32 = -3.4028234663852886e38;
+export const LOWEST_FLOAT32 = -3.4028234663852886e38;
 
 /** The vectors at the first position: (B, T, H) → (B, H). */
 export function firstToken(graph: Graph, address: string, x: Value): Value {
@@ -188,4 +188,52 @@ export function tiedLogits(graph: Graph, address: string, x: Value, table: Value
     attributes: { axis: 0 },
   });
   return graph.op(`${address}/Reshape`, 'Reshape', [product, target], [batch, length, vocabulary]);
+}
+
+/**
+ * Rotary positions over interleaved pairs: with angle a = position · theta_i,
+ *
+ *   y[2i] = x[2i] cos a − x[2i+1] sin a        y[2i+1] = x[2i+1] cos a + x[2i] sin a
+ *
+ * `positions` is (T, 1), `angles` (1, d/2). The result turns q or k, (B, T, N·d) → (B, T, N·d). Built of elementary
+ * operators: it holds for every head size and length, and is exact in float32.
+ */
+export function interleavedRotation(
+  graph: Graph,
+  positions: Value,
+  angles: Value,
+  numHeads: number,
+  headSize: number,
+): (address: string, x: Value) => Value {
+  const half = headSize / 2;
+  return (address, x) => {
+    const at = `${address}/rope`;
+    const [B, T, H] = x.shape as [Dimension, Dimension, number];
+    const angle = graph.op(`${at}/angle/Mul`, 'Mul', [positions, angles], [T, half]);
+    // (T, d/2) → (T, 1, d/2), to stand beside (B, T, N, d/2)
+    const spread = graph.op(`${at}/angle/Unsqueeze`, 'Unsqueeze', [angle, graph.integers([1])], [T, 1, half]);
+    const cos = graph.op(`${at}/Cos`, 'Cos', [spread], [T, 1, half]);
+    const sin = graph.op(`${at}/Sin`, 'Sin', [spread], [T, 1, half]);
+    const pairs = graph.op(
+      `${at}/pairs/Reshape`,
+      'Reshape',
+      [x, graph.integers([0, 0, numHeads, half, 2])],
+      [B, T, numHeads, half, 2],
+    );
+    const side = (i: number, name: string): Value =>
+      graph.op(`${at}/${name}/Gather`, 'Gather', [pairs, graph.integers([i], [])], [B, T, numHeads, half], {
+        attributes: { axis: 4 },
+      });
+    const [even, odd] = [side(0, 'even'), side(1, 'odd')];
+    const shape = even.shape;
+    const times = (a: Value, b: Value, name: string): Value => graph.op(`${at}/${name}/Mul`, 'Mul', [a, b], shape);
+    const first = graph.op(`${at}/even/Sub`, 'Sub', [times(even, cos, 'even/cos'), times(odd, sin, 'odd/sin')], shape);
+    const second = graph.op(`${at}/odd/Add`, 'Add', [times(odd, cos, 'odd/cos'), times(even, sin, 'even/sin')], shape);
+    const column = (y: Value, name: string): Value =>
+      graph.op(`${at}/${name}/Unsqueeze`, 'Unsqueeze', [y, graph.integers([4])], [...shape, 1]);
+    const joined = graph.op(`${at}/Concat`, 'Concat', [column(first, 'even'), column(second, 'odd')], [...shape, 2], {
+      attributes: { axis: 4 },
+    });
+    return graph.op(`${at}/Reshape`, 'Reshape', [joined, graph.integers([0, 0, H])], [B, T, H]);
+  };
 }

@@ -9,11 +9,10 @@ import { DTYPES } from '../tensor/dtype.ts';
 import { type Graph, valueInfo, type Weight, weightBytes } from './graph.ts';
 import { EXTERNAL_LOCATION, encodeModel, type TensorProto } from './proto.ts';
 
-/** Pages are 4 kB on x64 and 16 kB on Apple silicon; mapping on Windows starts at multiples of 64 kB. */
-const PAGE_BYTES = 65536;
-/** Below this a weight is padded to a cache line only: a page for each of hundreds of biases would be waste. */
-const SMALL_BYTES = 65536;
-const CACHE_LINE_BYTES = 64;
+/** Where mappings may start: pages are 4 kB on x64, 16 kB on Apple silicon; Windows wants multiples of 64 kB. */
+const MAPPING_BYTES = 65536;
+/** Weights smaller than a mapping are not mapped alone: an x64 page keeps them aligned without much waste. */
+const PAGE_BYTES = 4096;
 
 const IR_VERSION = 10; // the newest that onnxruntime 1.18+ and onnx 1.16+ all read
 const OPSETS = [
@@ -53,7 +52,7 @@ export class WeightFile {
   /** Appends a weight; the chunks must add up to its size exactly. */
   async append(weight: Weight, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const length = weightBytes(weight);
-    const alignment = length < SMALL_BYTES ? CACHE_LINE_BYTES : PAGE_BYTES;
+    const alignment = length < MAPPING_BYTES ? PAGE_BYTES : MAPPING_BYTES;
     const gap = (alignment - (this.#position % alignment)) % alignment;
     if (gap) await this.#write(new Uint8Array(gap));
     const offset = this.#position;

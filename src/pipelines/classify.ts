@@ -20,7 +20,11 @@ export interface Classification {
 }
 
 /** Labels of each input with their probabilities. Throws UnsupportedError when the model has no classifier. */
-export async function classify(model: Encoder, inputs: readonly TextInput[], signal?: AbortSignal): Promise<Classification[]> {
+export async function classify(
+  model: Encoder,
+  inputs: readonly TextInput[],
+  signal?: AbortSignal,
+): Promise<Classification[]> {
   const names = requireLabels(model);
   const tokenizer = model.requireTokenizer();
   const rows = inputs.map((input) => encodeText(tokenizer, input, model.maxLength));

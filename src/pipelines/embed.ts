@@ -18,7 +18,11 @@ export interface EmbedOptions {
 }
 
 /** One vector of hiddenSize numbers for each text. */
-export async function embed(model: Encoder, texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+export async function embed(
+  model: Encoder,
+  texts: readonly string[],
+  options: EmbedOptions = {},
+): Promise<Float32Array[]> {
   const { pooling = 'mean' } = options;
   const tokenizer = model.requireTokenizer();
   const rows = texts.map((text) => encodeText(tokenizer, { text }, model.maxLength));

@@ -41,7 +41,13 @@ export class Encoder {
   readonly #session: Session;
   readonly #graph: ManifestGraph;
 
-  private constructor(folder: string, manifest: Manifest, graph: ManifestGraph, session: Session, tokenizer: Tokenizer | undefined) {
+  private constructor(
+    folder: string,
+    manifest: Manifest,
+    graph: ManifestGraph,
+    session: Session,
+    tokenizer: Tokenizer | undefined,
+  ) {
     this.folder = folder;
     this.manifest = manifest;
     this.tokenizer = tokenizer;
@@ -54,9 +60,12 @@ export class Encoder {
     const manifest = await readManifest(folder);
     const graph = manifest.graphs.find(({ name }) => name === 'model');
     if (!graph?.outputs.some(({ name }) => name === 'last_hidden_state'))
-      throw new UnsupportedError(`${manifest.name} (${manifest.architecture}) is no encoder: its graphs give no last_hidden_state`, {
-        code: 'not-an-encoder',
-      });
+      throw new UnsupportedError(
+        `${manifest.name} (${manifest.architecture}) is no encoder: its graphs give no last_hidden_state`,
+        {
+          code: 'not-an-encoder',
+        },
+      );
     const tokenizer = manifest.tokenizer ? await openTokenizer(folder) : undefined;
     const session = await openSession(path.join(folder, graph.file), options);
     return new Encoder(folder, manifest, graph, session, tokenizer);
@@ -84,7 +93,9 @@ export class Encoder {
   /** The tokenizer, or an UnsupportedError that says why text cannot be read. */
   requireTokenizer(): Tokenizer {
     if (this.tokenizer) return this.tokenizer;
-    throw new UnsupportedError(`${this.folder} has no tokenizer files, so it takes ids (fsb infer --ids) and no text`, { code: 'no-tokenizer' });
+    throw new UnsupportedError(`${this.folder} has no tokenizer files, so it takes ids (fsb infer --ids) and no text`, {
+      code: 'no-tokenizer',
+    });
   }
 
   /** True when the model has this output. */
@@ -127,19 +138,25 @@ export class Encoder {
     const ones = (row: Row): number[] => row.ids.map(() => 1);
     const zeros = (row: Row): number[] => row.ids.map(() => 0);
     const feeds: Record<string, Tensor> = {
-      input_ids: int64Tensor(rows.map((row) => row.ids), this.tokenizer?.specialTokens.pad?.id ?? 0),
+      input_ids: int64Tensor(
+        rows.map((row) => row.ids),
+        this.tokenizer?.specialTokens.pad?.id ?? 0,
+      ),
       attention_mask: int64Tensor(rows.map((row) => row.attentionMask ?? ones(row))),
       token_type_ids: int64Tensor(rows.map((row) => row.typeIds ?? zeros(row))),
     };
-    if (rows.some((row) => row.positionIds)) feeds.position_ids = int64Tensor(rows.map((row) => row.positionIds ?? row.ids.map((_, i) => i)));
+    if (rows.some((row) => row.positionIds))
+      feeds.position_ids = int64Tensor(rows.map((row) => row.positionIds ?? row.ids.map((_, i) => i)));
     return feeds;
   }
 
   #check(row: Row, index: number): void {
     const at = `row ${index}`;
-    const bad = (message: string): UsageError => new UsageError(`${at}: ${message}`, { code: 'bad-row', facts: { row: index } });
+    const bad = (message: string): UsageError =>
+      new UsageError(`${at}: ${message}`, { code: 'bad-row', facts: { row: index } });
     if (row.ids.length === 0) throw bad('input_ids is empty');
-    if (row.ids.length > this.maxLength) throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxLength}`);
+    if (row.ids.length > this.maxLength)
+      throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxLength}`);
     checkRange(row.ids, Number(this.manifest.config.vocabularyRows), 'input_ids', bad);
     for (const [name, values, limit] of [
       ['attention_mask', row.attentionMask, 2],
@@ -147,7 +164,8 @@ export class Encoder {
       ['position_ids', row.positionIds, this.maxLength],
     ] as const) {
       if (!values) continue;
-      if (values.length !== row.ids.length) throw bad(`${name} has ${values.length} numbers, input_ids ${row.ids.length}`);
+      if (values.length !== row.ids.length)
+        throw bad(`${name} has ${values.length} numbers, input_ids ${row.ids.length}`);
       checkRange(values, limit, name, bad);
     }
   }
@@ -155,7 +173,12 @@ export class Encoder {
 
 // --- internal ---
 
-function checkRange(values: readonly number[], limit: number, name: string, bad: (message: string) => UsageError): void {
+function checkRange(
+  values: readonly number[],
+  limit: number,
+  name: string,
+  bad: (message: string) => UsageError,
+): void {
   const wrong = values.find((value) => !Number.isInteger(value) || value < 0 || value >= limit);
   if (wrong !== undefined) throw bad(`${name}: expected integers from 0 to ${limit - 1}, found ${wrong}`);
 }

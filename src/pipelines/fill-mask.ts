@@ -41,12 +41,17 @@ export async function fillMask(model: Encoder, text: string, options: FillMaskOp
   const row = encodeText(tokenizer, { text }, model.maxLength);
   const positions = row.ids.flatMap((id, index) => (id === mask?.id ? [index] : []));
   if (!mask || positions.length === 0)
-    throw new UsageError(`no ${mask?.token ?? 'mask token'} in ${JSON.stringify(text)}${row.truncated ? ` within the first ${model.maxLength} tokens` : ''}`, {
-      code: 'no-mask',
-      hint: `write ${mask?.token ?? '[MASK]'} where the model is to fill in, as in: 床前明${mask?.token ?? '[MASK]'}光`,
-    });
+    throw new UsageError(
+      `no ${mask?.token ?? 'mask token'} in ${JSON.stringify(text)}${row.truncated ? ` within the first ${model.maxLength} tokens` : ''}`,
+      {
+        code: 'no-mask',
+        hint: `write ${mask?.token ?? '[MASK]'} where the model is to fill in, as in: 床前明${mask?.token ?? '[MASK]'}光`,
+      },
+    );
   const targets = options.targets?.map((target) => targetId(model, target));
-  const [[logits]] = (await model.run([row], ['mlm_logits'], options.signal)) as [[{ shape: [number, number]; values: Float32Array }]];
+  const [[logits]] = (await model.run([row], ['mlm_logits'], options.signal)) as [
+    [{ shape: [number, number]; values: Float32Array }],
+  ];
   const columns = logits.shape[1];
   return {
     text,
@@ -77,7 +82,10 @@ function targetId(model: Encoder, target: string): number {
   const { ids } = tokenizer.encodeIds(target, { addSpecialTokens: false });
   const [id] = ids;
   if (ids.length === 1 && id !== undefined && id !== tokenizer.specialTokens.unk?.id) return id;
-  throw new UsageError(`target ${JSON.stringify(target)} is ${ids.length === 1 ? 'not in the vocabulary' : `${ids.length} tokens`}; a mask takes one token`, {
-    code: 'bad-target',
-  });
+  throw new UsageError(
+    `target ${JSON.stringify(target)} is ${ids.length === 1 ? 'not in the vocabulary' : `${ids.length} tokens`}; a mask takes one token`,
+    {
+      code: 'bad-target',
+    },
+  );
 }

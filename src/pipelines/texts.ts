@@ -8,7 +8,11 @@ export interface TextInput {
 }
 
 /** Encodes a text or pair. Longer ones lose tokens at the end of the longer part, as the reference truncates. */
-export function encodeText(tokenizer: Tokenizer, input: TextInput, maxLength: number): Row & { readonly truncated: boolean } {
+export function encodeText(
+  tokenizer: Tokenizer,
+  input: TextInput,
+  maxLength: number,
+): Row & { readonly truncated: boolean } {
   const pair = input.pair === undefined ? {} : { pair: input.pair };
   const whole = tokenizer.encodeIds(input.text, pair);
   if (whole.ids.length <= maxLength) return { ...whole, truncated: false };

@@ -57,7 +57,6 @@ export function folderName(name: string): string {
   const encoded = name
     .normalize('NFC') // macOS and Linux would otherwise disagree on what "é" is
     .replaceAll('/', '--')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     .replace(/[\x00-\x1f\x7f%\\:*?"<>|]|^\.|[. ]$/g, percent)
     .replace(RESERVED, (device) => percent(device.charAt(0)) + device.slice(1));
   if (name.trim() === '' || Buffer.byteLength(encoded) > MAX_NAME_BYTES)

@@ -27,8 +27,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean()]);
 /** A file with what is needed to check it. Paths are relative to the folder and use "/". */
 const fileSchema = z.strictObject({ path: containedPath, sizeBytes: count, sha256 });
 
-const inputSchema = z.strictObject({
-  /** Name inside the ONNX file. */
+const valueSchema = z.strictObject({
   name: text,
   /** As in tensor/dtype.ts: int64, float32, … */
   dtype: text,
@@ -36,7 +35,14 @@ const inputSchema = z.strictObject({
   shape: z.array(z.union([z.string(), count])),
 });
 
-const outputSchema = inputSchema.extend({
+const inputSchema = valueSchema.extend({
+  /** Name inside the ONNX file. */
+  name: text,
+  /** True when the graph has a default for it, so that a run may leave it out. */
+  optional: z.boolean().optional(),
+});
+
+const outputSchema = valueSchema.extend({
   /** What fsb calls it: mlm_logits, class_logits, last_hidden_state, … (cli.md, fsb.infer/1). */
   name: text,
   /** Name inside the ONNX file, e.g. "logits". */
@@ -59,7 +65,8 @@ const graphSchema = z
     outputs: z.array(outputSchema).min(1),
   })
   .refine(
-    (graph) => (graph.dataFile === null) === (graph.dataSizeBytes === null && graph.dataSha256 === null),
+    ({ dataFile, dataSizeBytes, dataSha256 }) =>
+      (dataFile === null) === (dataSizeBytes === null) && (dataFile === null) === (dataSha256 === null),
     'dataFile, dataSizeBytes and dataSha256 are given together or all null',
   );
 
@@ -107,19 +114,20 @@ export const manifestSchema = z.strictObject({
   /** Parameters of the checkpoint, tied ones once, buffers not. */
   parameters: count,
   source: z.strictObject({
-    /** Registry name or hub id the checkpoint came from; absent for a plain folder. */
-    name: text.optional(),
+    /** Registry name or hub id the checkpoint came from; null or absent for a plain folder. */
+    name: text.nullish(),
     /** Commit or branch, "local" for an imported file. */
-    revision: text.optional(),
+    revision: text.nullish(),
     /** The checkpoint's files as they were converted. */
     files: z.array(fileSchema).min(1),
   }),
   /** Dimensions and non-shape facts: vocabularyRows, hiddenSize, numHiddenLayers, numAttentionHeads, layerNormEps, … */
   config: z.record(z.string(), scalar),
-  /** How weights were quantised (method, block size, what stayed in float); null for fp32 and fp16. */
-  quantisation: z.record(z.string(), scalar).nullable(),
+  /** How weights were quantised (method, block size, what stayed in float); null or absent for fp32 and fp16. */
+  quantisation: z.record(z.string(), scalar).nullish(),
   graphs: z.array(graphSchema).min(1),
-  tokenizer: tokenizerSchema,
+  /** null where the checkpoint came without tokenizer files: such a model takes ids and no text. */
+  tokenizer: tokenizerSchema.nullable(),
   /** Names of the classifier's logits by index; null without such a head. */
   labels: z.array(text).nullable(),
   /** Known answers, for `fsb verify`. */

@@ -19,6 +19,8 @@ export type ArchitectureName = (typeof ARCHITECTURES)[number];
 export const HUB_TASKS = [
   'fill-mask',
   'text-classification',
+  'token-classification',
+  'multiple-choice',
   'zero-shot-classification',
   'text-generation',
   'text2text-generation',
@@ -141,7 +143,7 @@ export const modelEntrySchema = z.strictObject({
   published: z.array(publishedScoreSchema).default([]),
   /** Consumer: info, demo. */
   prompts: z.array(promptSchema).default([]),
-  /** Keys into the table `caveats`. Consumer: info; eval warns of `possibly-contaminated`, run commands of `english-only`. */
+  /** Keys into the table `caveats`. Consumer: info; eval prints `possibly-contaminated` and `unimc-training-tasks`, run commands `english-only`. */
   caveats: z.array(text).default([]),
   /** Confidence of single fields of this entry; a field that is not here was read verbatim. Consumer: info. */
   confidence: z.record(z.string(), confidence).default({}),
@@ -161,7 +163,7 @@ const datasetSourceSchema = z.discriminatedUnion('kind', [
     role: z.enum(['official', 'mirror']),
     url: plainUrl,
     format: z.literal('zip'),
-    /** Folder inside the zip (after GitHub's top folder) that holds the files; absent: files are found by their base name. */
+    /** Folder inside the zip, below a repository's top folder, that the files' paths start from; absent: found by base name. */
     folder: text.optional(),
     /** Of the zip. Official zips were replaced more than once, so the files' own hashes decide, these only explain. */
     sizeBytes: count.nullable().default(null),
@@ -246,11 +248,8 @@ export const registrySchema = z
       for (const name of [...(model === null ? [] : [model]), ...alternatives])
         if (!Object.hasOwn(registry.models, name))
           report(['defaults', 'evalModel', task], `"${name}" is not in the table models`);
-    for (const [path, entries, namesOf] of [
-      ['models', registry.models, modelNames],
-      ['datasets', registry.datasets, datasetNames],
-    ] as const)
-      for (const clash of sharedNames(entries as never, namesOf as never)) report([path], clash);
+    for (const clash of sharedNames(registry.models, modelNames)) report(['models'], clash);
+    for (const clash of sharedNames(registry.datasets, datasetNames)) report(['datasets'], clash);
   });
 
 export type RegistryDocument = z.infer<typeof registrySchema>;

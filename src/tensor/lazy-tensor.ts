@@ -5,7 +5,7 @@
 import { IntegrityError } from '../util/errors.ts';
 import { DTYPES, type Dtype, isFloat } from './dtype.ts';
 import { widenBfloat16, widenFloat16 } from './half.ts';
-import { copyStrided } from './strided-copy.ts';
+import { copyStrided, type Place } from './strided-copy.ts';
 
 /** Bytes that can be read by offset: a file, or a region of one. Little-endian content. */
 export interface ByteSource {
@@ -92,7 +92,10 @@ export async function readStored(tensor: LazyTensor, from = 0, to = rowCount(ten
   const width = DTYPES[tensor.dtype].bytes;
   const target = new Uint8Array(elementCountOf(shape) * width);
   const first = tensor.offset + from * (strides[0] ?? 0);
-  await readView(storage.source, width, { first, shape, strides }, target, { at: 0, strides: contiguousStrides(shape) });
+  await readView(storage.source, width, { first, shape, strides }, target, {
+    at: 0,
+    strides: contiguousStrides(shape),
+  });
   return target;
 }
 
@@ -161,7 +164,7 @@ async function readView(
   width: number,
   view: View,
   target: Uint8Array,
-  place: { at: number; strides: readonly number[] },
+  place: Place,
 ): Promise<void> {
   const { first, shape, strides } = view;
   const count = elementCountOf(shape);

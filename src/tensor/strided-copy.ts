@@ -18,7 +18,12 @@ export function copyStrided(
   target: Uint8Array,
   to: Place,
 ): void {
-  if (width === 8) return copyAsWords(shape, source, from, target, to);
+  if (width === 8) {
+    // An element of eight bytes is a last dimension of two words.
+    const inWords = ({ at, strides }: Place): Place => ({ at: at * 2, strides: [...strides.map((s) => s * 2), 1] });
+    copyStrided(4, [...shape, 2], source, inWords(from), target, inWords(to));
+    return;
+  }
   const read = asElements(width, source);
   const write = asElements(width, target);
   if (shape.length === 0) write[to.at] = read[from.at]!;
@@ -36,54 +41,39 @@ function asElements(width: number, bytes: Uint8Array): Elements {
   return bytes;
 }
 
-/** An element of eight bytes is a last dimension of two words. */
-function copyAsWords(shape: readonly number[], source: Uint8Array, from: Place, target: Uint8Array, to: Place): void {
-  const inWords = (place: Place): Place => ({
-    at: place.at * 2,
-    strides: [...place.strides.map((stride) => stride * 2), 1],
-  });
-  copyStrided(4, [...shape, 2], source, inWords(from), target, inWords(to));
-}
-
 function copyDimensions(shape: readonly number[], read: Elements, from: Place, write: Elements, to: Place): void {
-  if (shape.length === 1) return copyBlock(1, shape[0]!, read, from.at, 0, from.strides[0]!, write, to.at, 0, to.strides[0]!);
-  if (shape.length === 2) {
-    const [rows, columns] = shape as [number, number];
-    const [fromRow, fromColumn] = from.strides as [number, number];
-    const [toRow, toColumn] = to.strides as [number, number];
-    for (let r = 0; r < rows; r += BLOCK)
-      for (let c = 0; c < columns; c += BLOCK) {
-        const readAt = from.at + r * fromRow + c * fromColumn;
-        const writeAt = to.at + r * toRow + c * toColumn;
-        const height = Math.min(BLOCK, rows - r);
-        const breadth = Math.min(BLOCK, columns - c);
-        copyBlock(height, breadth, read, readAt, fromRow, fromColumn, write, writeAt, toRow, toColumn);
-      }
-    return;
-  }
-  const rest = shape.slice(1);
-  const fromRest = from.strides.slice(1);
-  const toRest = to.strides.slice(1);
-  for (let i = 0; i < shape[0]!; i++) {
-    const readPlace = { at: from.at + i * from.strides[0]!, strides: fromRest };
-    const writePlace = { at: to.at + i * to.strides[0]!, strides: toRest };
-    copyDimensions(rest, read, readPlace, write, writePlace);
+  if (shape.length < 2) copyMatrix(1, shape[0]!, planeOf(read, from), planeOf(write, to));
+  else if (shape.length === 2) copyMatrix(shape[0]!, shape[1]!, planeOf(read, from), planeOf(write, to));
+  else {
+    const inner = ({ at, strides }: Place, i: number): Place => ({
+      at: at + i * strides[0]!,
+      strides: strides.slice(1),
+    });
+    for (let i = 0; i < shape[0]!; i++) copyDimensions(shape.slice(1), read, inner(from, i), write, inner(to, i));
   }
 }
 
-function copyBlock(
-  rows: number,
-  columns: number,
-  read: Elements,
-  readAt: number,
-  readRow: number,
-  readColumn: number,
-  write: Elements,
-  writeAt: number,
-  writeRow: number,
-  writeColumn: number,
-): void {
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++)
-      write[writeAt + r * writeRow + c * writeColumn] = read[readAt + r * readRow + c * readColumn]!;
+/** Where a matrix lies: index of its first element, steps to the next row and the next column. */
+interface Plane {
+  readonly elements: Elements;
+  readonly at: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+function planeOf(elements: Elements, { at, strides }: Place): Plane {
+  return { elements, at, row: strides.length < 2 ? 0 : strides[0]!, column: strides.at(-1)! };
+}
+
+function copyMatrix(rows: number, columns: number, source: Plane, target: Plane): void {
+  const { elements: read, row: readRow, column: readColumn } = source;
+  const { elements: write, row: writeRow, column: writeColumn } = target;
+  for (let r0 = 0; r0 < rows; r0 += BLOCK)
+    for (let c0 = 0; c0 < columns; c0 += BLOCK) {
+      const r1 = Math.min(rows, r0 + BLOCK);
+      const c1 = Math.min(columns, c0 + BLOCK);
+      for (let r = r0; r < r1; r++)
+        for (let c = c0; c < c1; c++)
+          write[target.at + r * writeRow + c * writeColumn] = read[source.at + r * readRow + c * readColumn]!;
+    }
 }

@@ -55,7 +55,14 @@ export function concatenated(
   const { dtype } = first;
   const elementCount = elementCountOf(shape);
   const source = dimension === 0 ? stackedSource(name, parts) : interleavedSource(name, parts, shape[1]!);
-  return { name, dtype, shape, strides: contiguousStrides(shape), offset: 0, storage: { key, dtype, elementCount, source } };
+  return {
+    name,
+    dtype,
+    shape,
+    strides: contiguousStrides(shape),
+    offset: 0,
+    storage: { key, dtype, elementCount, source },
+  };
 }
 
 // --- internal ---
@@ -64,7 +71,8 @@ function requireMatch(name: string, first: LazyTensor, part: LazyTensor, dimensi
   const rankFits = part.shape.length === first.shape.length && part.shape.length > dimension;
   const fits = rankFits && part.shape.every((size, d) => d === dimension || size === first.shape[d]);
   if (fits && part.dtype === first.dtype) return;
-  const told = (tensor: LazyTensor): string => `${tensor.dtype} [${tensor.shape.join(', ')}] (${tensor.storage.source.name})`;
+  const told = (tensor: LazyTensor): string =>
+    `${tensor.dtype} [${tensor.shape.join(', ')}] (${tensor.storage.source.name})`;
   throw new IntegrityError(
     `tensor "${name}": its parts must agree in all but dimension ${dimension}, found ${told(first)} and ${told(part)}`,
     { code: 'bad-tensor', facts: { tensor: name } },

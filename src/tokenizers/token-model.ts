@@ -1,5 +1,13 @@
 /** What differs between the three kinds of tokenizer: how a text without added tokens becomes pieces, and back. */
-import type { StreamDecoder, TokenizerKind } from './tokenizer.ts';
+import type { TokenizerKind } from './tokenizer.ts';
+
+/** The tokens of a vocabulary file. */
+export interface Vocabulary {
+  /** Distinct tokens; added ones get ids from here on. */
+  readonly size: number;
+  idOf(token: string): number | undefined;
+  tokenOf(id: number): string | undefined;
+}
 
 /** Pieces of a text; starts and ends are UTF-16 positions in it, [start, end). */
 export interface AlignedPieces {
@@ -10,22 +18,23 @@ export interface AlignedPieces {
 
 export interface TokenModel {
   readonly kind: TokenizerKind;
-  /** Tokens of the vocabulary file, each counted once. */
-  readonly size: number;
-  idOf(token: string): number | undefined;
-  tokenOf(id: number): string | undefined;
+  readonly vocabulary: Vocabulary;
+  /** What an id without a token reads as; undefined where upstream fails on it. */
+  readonly unknownToken: string | undefined;
+  /** True when decoded text has no whitespace at its ends. */
+  readonly trims: boolean;
   /** Appends the ids of a text that holds no added token: the fast path. */
   appendIds(text: string, ids: number[]): void;
   /** The same ids with where each came from. */
   align(text: string): AlignedPieces;
-  /** Slow class: convert_tokens_to_string. */
-  join(tokens: readonly string[]): string;
-  /** A decoder of tokens (not ids); special ones are told apart by the caller's predicate. */
-  streamDecoder(isVerbatim: (token: string) => boolean): TokenStreamDecoder;
+  /** The text of tokens (slow class: convert_tokens_to_string). */
+  join(tokens: readonly string[], isSpecial: (token: string) => boolean): string;
+  streamJoin(): StreamJoin;
 }
 
-/** StreamDecoder over token strings. */
-export interface TokenStreamDecoder {
-  push(token: string): string;
-  end: StreamDecoder['end'];
+/** `join` token by token. Gives text as soon as it can no longer change. */
+export interface StreamJoin {
+  push(token: string, isSpecial: boolean): string;
+  /** What was held back; starts anew. */
+  end(): string;
 }

@@ -40,6 +40,7 @@ const MAX_RATIO = 200;
 const RATIO_MATTERS_FROM_BYTES = 1 << 20;
 /** 10 000 entries with names, zip64 fields and comments of a kilobyte each would have 10 MB. */
 const MAX_DIRECTORY_BYTES = 64 << 20;
+const ENTRY_HEADER_BYTES = 46;
 const END_RECORD_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 const ZIP64_LOCATOR_BYTES = 20;
@@ -78,6 +79,8 @@ export async function readZipDirectory(
   const end = await findEnd(handle, file);
   if (end.numberOfEntries > maxEntries)
     throw unsafe(file, `declares ${end.numberOfEntries} entries; at most ${maxEntries} are taken`);
+  if (end.numberOfEntries * ENTRY_HEADER_BYTES > end.size)
+    throw corrupt(file, `${end.numberOfEntries} entries do not fit into a directory of ${end.size} bytes`);
   if (end.size > MAX_DIRECTORY_BYTES) throw unsafe(file, `has a directory of ${formatBytes(end.size)}`);
 
   // unzipper gets the bytes from the directory to the end record, so that no stream of its own stays open on the file.
@@ -155,8 +158,6 @@ async function findEnd(handle: FileHandle, file: string): Promise<EndRecord> {
     });
   if (end.offset + end.size > end.limit)
     throw corrupt(file, `its directory (offset ${end.offset}, ${end.size} bytes) reaches beyond ${end.limit}`);
-  if (end.numberOfEntries * 46 > end.size)
-    throw corrupt(file, `${end.numberOfEntries} entries do not fit into a directory of ${end.size} bytes`);
   return { numberOfEntries: end.numberOfEntries, size: end.size, offset: end.offset, endOffset };
 }
 
@@ -233,14 +234,15 @@ function judgeEntries(
 /** UTF-8 when flagged; else UTF-8 if the bytes are that, else GBK, in which zips made on Chinese Windows are named. */
 function decodeName(raw: UnzipperFile, file: string): string {
   const flagged = (raw.flags & FLAG.utf8) !== 0;
+  const bytes = Buffer.from(raw.pathBuffer); // unzipper has "" for a name without bytes
   for (const encoding of flagged ? ['utf-8'] : ['utf-8', 'gbk']) {
     try {
-      return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(raw.pathBuffer);
+      return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
       // Not this encoding; the next one, or the error below.
     }
   }
-  const hex = Buffer.from(raw.pathBuffer).toString('hex').slice(0, 80);
+  const hex = bytes.toString('hex').slice(0, 80);
   throw unsafe(file, `an entry's name is neither UTF-8${flagged ? ', as it is flagged' : ' nor GBK'}: bytes ${hex}`);
 }
 

@@ -107,15 +107,17 @@ function tensorMessage({ name, type, shape, data }: Constant): Message {
   const message = new Message();
   for (const dimension of shape) message.int(1, dimension);
   message.int(2, TYPES[type]).text(8, name);
-  if (typeof data === 'string')
-    return message.message(13, new Message().text(1, 'location').text(2, data)).int(14, 1); // EXTERNAL
+  if (typeof data === 'string') return message.message(13, new Message().text(1, 'location').text(2, data)).int(14, 1); // EXTERNAL
   return message.raw(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
 function valueMessage({ name, type, shape }: Value): Message {
   const dimensions = new Message();
   for (const dimension of shape)
-    dimensions.message(1, typeof dimension === 'string' ? new Message().text(2, dimension) : new Message().int(1, dimension));
+    dimensions.message(
+      1,
+      typeof dimension === 'string' ? new Message().text(2, dimension) : new Message().int(1, dimension),
+    );
   const tensorType = new Message().int(1, TYPES[type]).message(2, dimensions);
   return new Message().text(1, name).message(2, new Message().message(1, tensorType));
 }

@@ -11,7 +11,9 @@ interface Options extends ReadingOptions {
 
 export const command: CommandModule = {
   declare(command, run) {
-    readingOptions(command.argument('<model>', 'name, alias, hub id or folder').argument('[text...]', 'text to classify'))
+    readingOptions(
+      command.argument('<model>', 'name, alias, hub id or folder').argument('[text...]', 'text to classify'),
+    )
       .option('--pair <text>', 'second text, for heads that judge two (similarity, inference)')
       .option('--top-k <n>', 'print only the likeliest labels', positiveInteger('--top-k'))
       .action(
@@ -23,16 +25,27 @@ export const command: CommandModule = {
             pair: options.pair,
             run: async (encoder, rows) => {
               const results = await classify(encoder, rows, context.signal);
-              return results.map(({ label, labels }, i) => ({ ...rows[i]!, label, labels: labels.slice(0, options.topK) }));
+              return results.map(({ label, labels }, i) => ({
+                ...rows[i]!,
+                label,
+                labels: labels.slice(0, options.topK),
+              }));
             },
             print: ({ text, pair, labels }) => {
               const { style } = context.output;
               const head = pair === undefined ? text : `${text} / ${pair}`;
-              return [head, ...labels.map(({ label, probability }) => `  ${style.bold(label)}\t${probability.toFixed(4)}`)].join('\n');
+              return [
+                head,
+                ...labels.map(({ label, probability }) => `  ${style.bold(label)}\t${probability.toFixed(4)}`),
+              ].join('\n');
             },
           });
         }),
       );
-    example(command, 'fsb classify erlangshen-mini-poet "大江东去，浪淘尽，千古风流人物。"', 'echo "大江东去" | fsb classify erlangshen-mini-poet --input -');
+    example(
+      command,
+      'fsb classify erlangshen-mini-poet "大江东去，浪淘尽，千古风流人物。"',
+      'echo "大江东去" | fsb classify erlangshen-mini-poet --input -',
+    );
   },
 };

@@ -1,5 +1,5 @@
 /** fsb embed MODEL TEXT… */
-import { embed, parsePooling, POOLINGS } from '../../pipelines/embed.ts';
+import { embed, POOLINGS, parsePooling } from '../../pipelines/embed.ts';
 import { npyBytes } from '../../tensor/npy.ts';
 import { UsageError } from '../../util/errors.ts';
 import { writeBytes } from '../../util/files.ts';
@@ -30,12 +30,24 @@ export const command: CommandModule = {
             await withEncoder(context, model, options, async (encoder) => {
               const vectors: Float32Array[] = [];
               for await (const rows of inBatches(readTexts(texts, options.input)))
-                vectors.push(...(await embed(encoder, rows.map(({ text }) => text), settings)));
+                vectors.push(
+                  ...(await embed(
+                    encoder,
+                    rows.map(({ text }) => text),
+                    settings,
+                  )),
+                );
               const size = vectors[0]?.length ?? 0;
               const flat = new Float32Array(vectors.length * size);
               for (const [i, vector] of vectors.entries()) flat.set(vector, i * size);
               await writeBytes(npy, npyBytes(flat, [vectors.length, size]));
-              context.output.result({ schema: 'fsb.embed/1', ...{ model: encoder.manifest.name, path: npy, shape: [vectors.length, size] } }, () => npy);
+              context.output.result(
+                {
+                  schema: 'fsb.embed/1',
+                  ...{ model: encoder.manifest.name, path: npy, shape: [vectors.length, size] },
+                },
+                () => npy,
+              );
             });
             return;
           }
@@ -44,13 +56,25 @@ export const command: CommandModule = {
             model,
             texts,
             run: async (encoder, rows) => {
-              const vectors = await embed(encoder, rows.map(({ text }) => text), settings);
-              return rows.map(({ id, text }, i) => ({ ...(id !== undefined && { id }), text, embedding: Array.from(vectors[i]!) }));
+              const vectors = await embed(
+                encoder,
+                rows.map(({ text }) => text),
+                settings,
+              );
+              return rows.map(({ id, text }, i) => ({
+                ...(id !== undefined && { id }),
+                text,
+                embedding: Array.from(vectors[i]!),
+              }));
             },
             print: ({ embedding }) => embedding.map((value) => value.toPrecision(9)).join(' '),
           });
         }),
       );
-    example(command, 'fsb embed erlangshen-mini "床前明月光" --pooling mean --normalize', 'fsb embed erlangshen-mini "床前明月光" "举头望明月" --npy vectors.npy');
+    example(
+      command,
+      'fsb embed erlangshen-mini "床前明月光" --pooling mean --normalize',
+      'fsb embed erlangshen-mini "床前明月光" "举头望明月" --npy vectors.npy',
+    );
   },
 };

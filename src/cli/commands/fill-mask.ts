@@ -11,7 +11,9 @@ interface Options extends ReadingOptions {
 
 export const command: CommandModule = {
   declare(command, run) {
-    readingOptions(command.argument('<model>', 'name, alias, hub id or folder').argument('[text...]', 'text with [MASK]'))
+    readingOptions(
+      command.argument('<model>', 'name, alias, hub id or folder').argument('[text...]', 'text with [MASK]'),
+    )
       .option('--top-k <n>', 'candidates per mask', positiveInteger('--top-k'), 5)
       .option('--targets <tokens>', 'rank only these tokens, comma-separated')
       .action(
@@ -39,6 +41,10 @@ export const command: CommandModule = {
           });
         }),
       );
-    example(command, 'fsb fill-mask erlangshen-mini "床前明[MASK]光，疑是地上霜。"', 'fsb fill-mask erlangshen-mini "白日依山[MASK]" --targets 尽,远');
+    example(
+      command,
+      'fsb fill-mask erlangshen-mini "床前明[MASK]光，疑是地上霜。"',
+      'fsb fill-mask erlangshen-mini "白日依山[MASK]" --targets 尽,远',
+    );
   },
 };

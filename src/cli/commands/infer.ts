@@ -27,7 +27,10 @@ interface NamedOutput extends RowOutput {
 export const command: CommandModule = {
   declare(command, run) {
     runningOptions(command.argument('<model>', 'name, alias, hub id or folder'))
-      .option('--ids <json>', 'rows {"input_ids": […], "attention_mask"?, "token_type_ids"?, "position_ids"?} as JSON or @FILE')
+      .option(
+        '--ids <json>',
+        'rows {"input_ids": […], "attention_mask"?, "token_type_ids"?, "position_ids"?} as JSON or @FILE',
+      )
       .option('--text <text>', 'a text instead of ids')
       .option('--pair <text>', 'second text of a pair')
       .option('--outputs <names>', 'comma-separated (default: all)')
@@ -37,7 +40,10 @@ export const command: CommandModule = {
           if ((options.ids === undefined) === (options.text === undefined))
             throw new UsageError('give either --ids or --text', { code: 'no-input' });
           await withEncoder(context, name, options, async (model) => {
-            const rows = options.ids === undefined ? [encodeText(model.requireTokenizer(), { text: options.text!, pair: options.pair }, model.maxLength)] : await readIdRows(options.ids);
+            const rows =
+              options.ids === undefined
+                ? [encodeText(model.requireTokenizer(), { text: options.text!, pair: options.pair }, model.maxLength)]
+                : await readIdRows(options.ids);
             const wanted = options.outputs?.split(',') ?? model.outputs.map((output) => output.name);
             const outputs = await runRows(model, rows, wanted, context.signal);
             if (options.npy === undefined) printOutputs(context, model, outputs);
@@ -45,13 +51,22 @@ export const command: CommandModule = {
           });
         }),
       );
-    example(command, 'fsb infer erlangshen-mini --ids \'[{"input_ids":[101,974,102]}]\' --outputs pooler_output', 'fsb infer erlangshen-mini --text "床前明月光" --npy out');
+    example(
+      command,
+      'fsb infer erlangshen-mini --ids \'[{"input_ids":[101,974,102]}]\' --outputs pooler_output',
+      'fsb infer erlangshen-mini --text "床前明月光" --npy out',
+    );
   },
 };
 
 // --- internal ---
 
-async function runRows(model: Encoder, rows: readonly Row[], names: readonly string[], signal: AbortSignal): Promise<NamedOutput[]> {
+async function runRows(
+  model: Encoder,
+  rows: readonly Row[],
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<NamedOutput[]> {
   const results = await model.run(rows, names, signal);
   return results.flatMap((outputs, row) => outputs.map((output, i) => ({ row, name: names[i]!, ...output })));
 }
@@ -60,7 +75,13 @@ function printOutputs(context: Context, model: Encoder, outputs: readonly NamedO
   const document = {
     schema: 'fsb.infer/1',
     model: model.manifest.name,
-    outputs: outputs.map(({ row, name, shape, values }) => ({ row, name, shape, dtype: 'float32', values: Array.from(values) })),
+    outputs: outputs.map(({ row, name, shape, values }) => ({
+      row,
+      name,
+      shape,
+      dtype: 'float32',
+      values: Array.from(values),
+    })),
   };
   context.output.result(document, () =>
     outputs
@@ -72,7 +93,12 @@ function printOutputs(context: Context, model: Encoder, outputs: readonly NamedO
   );
 }
 
-async function writeOutputs(context: Context, model: Encoder, outputs: readonly NamedOutput[], folder: string): Promise<void> {
+async function writeOutputs(
+  context: Context,
+  model: Encoder,
+  outputs: readonly NamedOutput[],
+  folder: string,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const files: { row: number; name: string; shape: readonly number[]; path: string }[] = [];
   for (const { row, name, shape, values } of outputs) {
@@ -80,5 +106,7 @@ async function writeOutputs(context: Context, model: Encoder, outputs: readonly 
     await writeBytes(file, npyBytes(values, shape));
     files.push({ row, name, shape, path: file });
   }
-  context.output.result({ schema: 'fsb.infer/1', ...{ model: model.manifest.name, outputs: files } }, () => files.map((file) => file.path).join('\n'));
+  context.output.result({ schema: 'fsb.infer/1', ...{ model: model.manifest.name, outputs: files } }, () =>
+    files.map((file) => file.path).join('\n'),
+  );
 }

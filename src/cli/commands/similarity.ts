@@ -5,12 +5,20 @@ import { type RunningOptions, runningOptions, withEncoder } from '../running.ts'
 
 export const command: CommandModule = {
   declare(command, run) {
-    runningOptions(command.argument('<model>', 'name, alias, hub id or folder').argument('<a>', 'first text').argument('<b>', 'second text')).action(
+    runningOptions(
+      command
+        .argument('<model>', 'name, alias, hub id or folder')
+        .argument('<a>', 'first text')
+        .argument('<b>', 'second text'),
+    ).action(
       run(async (context, model: string, a: string, b: string, options: RunningOptions) => {
         await withEncoder(context, model, options, async (encoder) => {
           const { score, method } = await similarity(encoder, a, b, context.signal);
           if (method === 'cosine') context.output.note(context.messages.cosineSimilarity(encoder.manifest.name));
-          context.output.result({ schema: 'fsb.similarity/1', ...{ model: encoder.manifest.name, score, method } }, () => score.toFixed(6));
+          context.output.result(
+            { schema: 'fsb.similarity/1', ...{ model: encoder.manifest.name, score, method } },
+            () => score.toFixed(6),
+          );
         });
       }),
     );

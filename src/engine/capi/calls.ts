@@ -33,13 +33,19 @@ interface Results {
   nothing: undefined;
 }
 
-type InputsOf<A extends readonly Argument[]> = A extends readonly [infer First, ...infer Rest extends readonly Argument[]]
+type InputsOf<A extends readonly Argument[]> = A extends readonly [
+  infer First,
+  ...infer Rest extends readonly Argument[],
+]
   ? First extends keyof Inputs
     ? [Inputs[First], ...InputsOf<Rest>]
     : InputsOf<Rest>
   : [];
 
-type OutputsOf<A extends readonly Argument[]> = A extends readonly [infer First, ...infer Rest extends readonly Argument[]]
+type OutputsOf<A extends readonly Argument[]> = A extends readonly [
+  infer First,
+  ...infer Rest extends readonly Argument[],
+]
   ? First extends keyof Outputs
     ? [Outputs[First], ...OutputsOf<Rest>]
     : OutputsOf<Rest>

@@ -85,11 +85,7 @@ export const FUNCTIONS = {
   GetAllocatorWithDefaultOptions: [78, ['outPointer'], 'status'],
   AllocatorFree: [76, ['pointer', 'pointer'], 'status'],
   CreateCpuMemoryInfo: [69, ['int', 'int', 'outPointer'], 'status'],
-  CreateTensorWithDataAsOrtValue: [
-    49,
-    ['pointer', 'pointer', 'size', 'int64s', 'size', 'int', 'outPointer'],
-    'status',
-  ],
+  CreateTensorWithDataAsOrtValue: [49, ['pointer', 'pointer', 'size', 'int64s', 'size', 'int', 'outPointer'], 'status'],
   GetTensorTypeAndShape: [65, ['pointer', 'outPointer'], 'status'],
   ReleaseTensorTypeAndShapeInfo: [99, ['pointer'], 'nothing'],
   GetTensorMutableData: [51, ['pointer', 'outPointer'], 'status'],

@@ -35,8 +35,12 @@ const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, string>> = {
   win32: 'onnxruntime.dll',
 };
 
-/** koffi's library objects: collected means unloaded, and the next call would jump into nothing. */
-const keptForLife: unknown[] = [];
+/** By file. koffi takes its configuration only before the first library, and each is kept for life (see above). */
+const loaded = new Map<string, Loaded>();
+
+interface Loaded extends OrtLibrary {
+  readonly koffiLibrary: unknown;
+}
 
 /** Where onnxruntime-node keeps the library. Throws UnsupportedError when it has none for this machine. */
 export function libraryPath(): string {
@@ -59,7 +63,10 @@ export function libraryPath(): string {
 export async function loadLibrary(file?: string): Promise<OrtLibrary> {
   try {
     const { default: koffi } = await import('koffi');
-    return readLibrary(koffi, file ?? libraryPath());
+    const target = file ?? libraryPath();
+    const library = loaded.get(target) ?? readLibrary(koffi, target);
+    loaded.set(target, library);
+    return library;
   } catch (error) {
     if (error instanceof UnsupportedError) throw error;
     throw new UnsupportedError(`the C API of ONNX Runtime cannot be loaded: ${messageOf(error)}`, {
@@ -70,12 +77,12 @@ export async function loadLibrary(file?: string): Promise<OrtLibrary> {
   }
 }
 
-type Koffi = (typeof import('koffi'))['default'];
+type Koffi = typeof import('koffi')['default'];
 
-function readLibrary(koffi: Koffi, file: string): OrtLibrary {
-  koffi.config({ ...koffi.config(), sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+function readLibrary(koffi: Koffi, file: string): Loaded {
+  if (loaded.size === 0)
+    koffi.config({ ...koffi.config(), sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
   const library = koffi.load(file);
-  keptForLife.push(library);
   // OrtGetApiBase is the only symbol; it leads to { OrtApi* GetApi(version); const char* GetVersionString(); }
   const base: { GetApi: Pointer; GetVersionString: Pointer } = koffi.decode(
     library.func('OrtGetApiBase', 'void*', [])(),
@@ -98,6 +105,7 @@ function readLibrary(koffi: Koffi, file: string): OrtLibrary {
     return koffi.decode(slots[index]!, prototype);
   };
   return {
+    koffiLibrary: library,
     file,
     version,
     api: wrapFunctions(native),

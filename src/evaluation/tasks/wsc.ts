@@ -22,7 +22,7 @@ const WSC_ROW = z.object({
 export const wsc: ClueTask = {
   name: 'wsc',
   title: { zh: '代词消解', en: 'Winograd schema, pronoun resolution' },
-  dataset: 'cluewsc2020',
+  dataset: 'wsc',
   splits: {
     train: 'train.json',
     dev: 'dev.json',

@@ -7,6 +7,7 @@ import { IntegrityError, messageOf, NetworkError, UsageError } from '../../util/
 import { parseWith } from '../../util/json.ts';
 import { unsafePathReason } from '../../util/relative-path.ts';
 import type { HostToken, HttpClient } from '../http.ts';
+import { redactUrl } from '../signed-url.ts';
 import type { Source, SourceFile } from './source.ts';
 
 export interface HuggingFaceOptions {
@@ -54,7 +55,7 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
     async list(signal) {
       const url = `${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
       const answer = await getJson(http, url, hostToken, signal);
-      const { sha, siblings } = parseWith(listingSchema, answer, url);
+      const { sha, siblings } = parseWith(listingSchema, answer, redactUrl(url));
       if (COMMIT.test(revision) && sha !== revision)
         throw new IntegrityError(`${label}: asked for commit ${revision}, the hub lists ${sha}`, {
           code: 'revision-mismatch',
@@ -96,7 +97,7 @@ async function getJson(
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > MAX_LISTING_BYTES)
-      throw new IntegrityError(`${url}: a listing of more than ${MAX_LISTING_BYTES} bytes`, {
+      throw new IntegrityError(`${redactUrl(url)}: a listing of more than ${MAX_LISTING_BYTES} bytes`, {
         code: 'listing-too-large',
       });
   }
@@ -105,7 +106,7 @@ async function getJson(
     return JSON.parse(text);
   } catch (error) {
     const start = JSON.stringify(text.slice(0, 60));
-    throw new NetworkError(`${url}: expected JSON, got ${start} (${messageOf(error)})`, {
+    throw new NetworkError(`${redactUrl(url)}: expected JSON, got ${start} (${messageOf(error)})`, {
       code: 'unexpected-answer',
       hint: 'a login page or proxy may be answering in place of the hub; check the network and HF_ENDPOINT',
     });

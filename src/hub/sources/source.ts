@@ -12,7 +12,8 @@ export type SourceSpec =
   | {
       readonly kind: 'archive';
       readonly url: string;
-      readonly expired?: boolean | undefined;
+      /** Day (UTC) since which the server refuses it; null or absent while it works. */
+      readonly expired?: string | null | undefined;
       readonly format?: 'zip' | undefined;
     }
   /** A zip or a folder on this machine. */
@@ -47,7 +48,7 @@ export interface Source {
   open(file: SourceFile, offset: number, signal?: AbortSignal): Promise<OpenedFile>;
   /** Where a file lies on this machine as it is, so that it can be cloned instead of read. */
   localPath?(file: SourceFile): string;
-  /** Bytes received so far beyond those of the opened files (a whole archive). */
-  readonly overheadBytes?: number;
+  /** Size of the archive, where files come out of one that was fetched whole. */
+  readonly archiveBytes?: number;
   close(): Promise<void>;
 }

@@ -1,0 +1,105 @@
+/** fsb inspect FILE|DIR: the tensors of a checkpoint, or the graphs of a model. */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { hashTensor } from '../../checkpoint/fingerprint.ts';
+import { openCheckpoint } from '../../checkpoint/open.ts';
+import { type GraphSummary, summarizeGraph, type ValueSummary } from '../../onnx/summary.ts';
+import { elementCountOf } from '../../tensor/lazy-tensor.ts';
+import { isDirectory, pathExists } from '../../util/files.ts';
+import { formatBytes, formatParameters } from '../../util/format.ts';
+import { type CommandModule, example } from '../command.ts';
+import type { CommonOptions, Context } from '../context.ts';
+import { locate } from '../ensure.ts';
+import { formatTable } from '../table.ts';
+
+interface Options extends CommonOptions {
+  readonly hash?: boolean;
+}
+
+export const command: CommandModule = {
+  declare(command, run) {
+    command
+      .argument('<target>', 'checkpoint folder or file, model folder, .onnx file, or a name that is on this machine')
+      .option('--hash', 'sha256 of each tensor, the same for the same numbers in any format')
+      .action(
+        run(async (context, target: string, options: Options) => {
+          const place = await locate(context, target);
+          const graphs = await graphFiles(place);
+          if (graphs.length > 0) await inspectGraphs(context, graphs);
+          else await inspectCheckpoint(context, place, options.hash ?? false);
+        }),
+      );
+    example(command, 'fsb inspect erlangshen-mini', 'fsb inspect ./Erlangshen-MegatronBert-1.3B --hash --json');
+  },
+};
+
+// --- internal ---
+
+async function graphFiles(place: string): Promise<string[]> {
+  if (!(await isDirectory(place))) return place.endsWith('.onnx') ? [place] : [];
+  if (!(await pathExists(path.join(place, 'manifest.json')))) return [];
+  const folder = path.join(place, 'onnx');
+  return (await readdir(folder))
+    .filter((name) => name.endsWith('.onnx'))
+    .sort()
+    .map((name) => path.join(folder, name));
+}
+
+async function inspectCheckpoint(context: Context, place: string, hash: boolean): Promise<void> {
+  const checkpoint = await openCheckpoint(place);
+  try {
+    const tensors: { name: string; storedName: string; dtype: string; shape: readonly number[]; sha256?: string }[] =
+      [];
+    for (const [name, tensor] of checkpoint.tensors) {
+      context.signal.throwIfAborted();
+      const storedName = checkpoint.originalNames.get(name) ?? name;
+      tensors.push({
+        name,
+        storedName,
+        dtype: tensor.dtype,
+        shape: tensor.shape,
+        ...(hash && { sha256: await hashTensor(tensor) }),
+      });
+    }
+    const elements = tensors.reduce((sum, { shape }) => sum + elementCountOf(shape), 0);
+    const document = { schema: 'fsb.inspect/1', path: place, format: checkpoint.format, tensors };
+    if (context.output.json) return context.output.result(document, () => '');
+    const rows = tensors.map(({ name, dtype, shape, sha256 }) => [
+      name,
+      dtype,
+      `[${shape.join(', ')}]`,
+      ...(sha256 ? [sha256] : []),
+    ]);
+    context.output.line(
+      await formatTable(context.output, ['tensor', 'dtype', 'shape', ...(hash ? ['sha256'] : [])], rows),
+    );
+    context.output.note(`${checkpoint.format}, ${tensors.length} tensors, ${formatParameters(elements)} numbers`);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function inspectGraphs(context: Context, files: readonly string[]): Promise<void> {
+  const graphs = await Promise.all(files.map(summarizeGraph));
+  if (context.output.json) return context.output.result({ schema: 'fsb.inspect/1', ...{ graphs } }, () => '');
+  for (const graph of graphs) context.output.line(await describeGraph(context, graph));
+}
+
+async function describeGraph(context: Context, graph: GraphSummary): Promise<string> {
+  const values = (kind: string, list: readonly ValueSummary[]): string[][] =>
+    list.map(({ name, dtype, shape }) => [kind, name, dtype, `[${shape.join(', ')}]`]);
+  const table = await formatTable(
+    context.output,
+    ['', 'name', 'dtype', 'shape'],
+    [...values('input', graph.inputs), ...values('output', graph.outputs)],
+  );
+  const operators = Object.entries(graph.operators).map(([name, count]) => `${name} ×${count}`);
+  const bytes = graph.initializers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return [
+    context.output.style.bold(graph.file),
+    table,
+    `operators: ${operators.join(', ')}`,
+    `weights: ${graph.initializers.length} (${formatBytes(bytes)}), graph ${formatBytes(graph.sizeBytes)}, by ${graph.producer}`,
+    '',
+  ].join('\n');
+}

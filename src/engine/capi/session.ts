@@ -1,0 +1,155 @@
+/** A session through the C API: runs on another thread, and what it holds is freed exactly once. */
+import { checkFeeds, checkOutputs } from '../checks.ts';
+import { DEVICES, type Device, deviceNotInBuild, deviceUnavailable } from '../device.ts';
+import { loadFailure, readable } from '../errors.ts';
+import { Lifetime } from '../lifetime.ts';
+import {
+  type Feeds,
+  type ModelSource,
+  nameOf,
+  type OptimizationLevel,
+  type RunOptions,
+  type Session,
+  type SessionSettings,
+} from '../session.ts';
+import type { Tensor, ValueInfo } from '../tensor.ts';
+import { CapiBinding } from './binding.ts';
+import { OrtError, type Pointer } from './calls.ts';
+import { LOG_SEVERITY, type Runtime } from './runtime.ts';
+import { runTerminable } from './terminable.ts';
+import { copyValue, type LentValue, lendTensor } from './value.ts';
+import { readInputs, readOutputs } from './value-infos.ts';
+
+/** GraphOptimizationLevel of the C API. */
+const OPTIMIZATION_LEVELS: Record<OptimizationLevel, number> = { none: 0, basic: 1, extended: 2, all: 99 };
+
+export class CapiSession implements Session {
+  readonly runtime = 'capi';
+  readonly device: string;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly #runtime: Runtime;
+  readonly #handle: Pointer;
+  readonly #name: string;
+  readonly #lifetime: Lifetime;
+  readonly #bindings = new Set<CapiBinding>();
+
+  /** Loads a graph on another thread. Throws the errors of runtimeFailure and UnsupportedError for the device. */
+  static async open(runtime: Runtime, model: ModelSource, settings: SessionSettings): Promise<CapiSession> {
+    const { api, environment } = runtime;
+    const options = api.CreateSessionOptions();
+    try {
+      applySettings(runtime, options, settings);
+      const handle = await runtime.calls.use(() =>
+        typeof model === 'string'
+          ? api.CreateSession.async(environment, model, options)
+          : api.CreateSessionFromArray.async(environment, model, model.byteLength, options),
+      );
+      return new CapiSession(runtime, handle, nameOf(model), settings.device);
+    } catch (error) {
+      throw loadFailure(nameOf(model), settings.device, error);
+    } finally {
+      api.ReleaseSessionOptions(options); // the session has its own copy
+    }
+  }
+
+  private constructor(runtime: Runtime, handle: Pointer, name: string, device: Device) {
+    this.#runtime = runtime;
+    this.#handle = handle;
+    this.#name = name;
+    this.#lifetime = new Lifetime(`the session of ${name}`);
+    this.device = device.name;
+    this.inputs = readInputs(runtime, handle);
+    this.outputs = readOutputs(runtime, handle);
+  }
+
+  get inputNames(): string[] {
+    return this.inputs.map((input) => input.name);
+  }
+
+  get outputNames(): string[] {
+    return this.outputs.map((output) => output.name);
+  }
+
+  async run(feeds: Feeds, outputs: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    this.#lifetime.assertAlive();
+    checkFeeds(this.inputs, feeds);
+    checkOutputs(this.outputs, outputs);
+    return this.#lifetime.use(() => this.#run(feeds, outputs, options.signal));
+  }
+
+  createBinding(): CapiBinding {
+    this.#lifetime.assertAlive();
+    const binding = new CapiBinding({
+      runtime: this.#runtime,
+      session: this.#handle,
+      name: this.#name,
+      inputs: this.inputs,
+      outputs: this.outputs,
+      isOnCpu: this.device === 'cpu',
+      lifetime: this.#lifetime,
+      onDispose: () => this.#bindings.delete(binding),
+    });
+    this.#bindings.add(binding);
+    return binding;
+  }
+
+  dispose(): Promise<void> {
+    return this.#lifetime.dispose(async () => {
+      await Promise.all([...this.#bindings].map((binding) => binding.dispose())); // before the session, never after
+      const { api, calls } = this.#runtime;
+      await calls.use(() => api.ReleaseSession.async(this.#handle)); // a large model takes a while to give back
+    });
+  }
+
+  async #run(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
+    const { api } = this.#runtime;
+    const names = Object.keys(feeds);
+    const inputs: LentValue[] = [];
+    const results: (Pointer | null)[] = outputs.map(() => null); // null: ONNX Runtime allocates
+    try {
+      for (const name of names) inputs.push(lendTensor(this.#runtime, feeds[name]!));
+      const handles = inputs.map((input) => input.handle);
+      await runTerminable(this.#runtime, this.#name, signal, (runOptions) =>
+        api.Run.async(this.#handle, runOptions, names, handles, handles.length, outputs, outputs.length, results),
+      );
+      return Object.fromEntries(outputs.map((name, i) => [name, copyValue(this.#runtime, results[i]!)]));
+    } finally {
+      for (const input of inputs) api.ReleaseValue(input.handle);
+      for (const result of results) if (result !== null) api.ReleaseValue(result);
+    }
+  }
+}
+
+function applySettings(runtime: Runtime, options: Pointer, settings: SessionSettings): void {
+  const { api } = runtime;
+  api.SetSessionLogSeverityLevel(options, LOG_SEVERITY);
+  api.SetIntraOpNumThreads(options, settings.threads);
+  api.SetSessionGraphOptimizationLevel(options, OPTIMIZATION_LEVELS[settings.optimization]);
+  for (const [key, value] of Object.entries(settings.config)) api.AddSessionConfigEntry(options, key, value);
+  if (settings.device.kind !== 'cpu') appendProvider(runtime, options, settings.device);
+}
+
+/** Adds the provider of a GPU, or throws UnsupportedError with the reason why it cannot be. */
+function appendProvider({ api, providers }: Runtime, options: Pointer, device: Device): void {
+  const entry = DEVICES[device.kind];
+  if (!providers.includes(entry.provider)) throw deviceNotInBuild(device, providers);
+  try {
+    if (device.kind === 'cuda') appendCuda(api, options, device.index);
+    else if ('appendName' in entry) api.SessionOptionsAppendExecutionProvider(options, entry.appendName, [], [], 0);
+  } catch (error) {
+    if (!(error instanceof OrtError)) throw error;
+    throw deviceUnavailable(device, readable(error.message), error);
+  }
+}
+
+/** CUDA's options are an object of their own; updating them already loads the provider's library. */
+function appendCuda(api: Runtime['api'], options: Pointer, index: number): void {
+  const cuda = api.CreateCUDAProviderOptions();
+  try {
+    api.UpdateCUDAProviderOptions(cuda, ['device_id'], [String(index)], 1);
+    api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda);
+  } finally {
+    api.ReleaseCUDAProviderOptions(cuda);
+  }
+}

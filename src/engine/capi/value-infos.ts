@@ -1,0 +1,43 @@
+/** What a session declares: names, dtypes and shapes of its inputs and outputs. */
+import { nameOfOnnxType, type ValueInfo } from '../tensor.ts';
+import type { Pointer } from './calls.ts';
+import type { Runtime } from './runtime.ts';
+
+/** The three lists that a session has. An initializer that is also an input is a default, which a feed overrides. */
+type List = 'Input' | 'Output' | 'OverridableInitializer';
+
+/** The inputs, first those that must be fed, then those with a default. */
+export function readInputs(runtime: Runtime, session: Pointer): ValueInfo[] {
+  return [...readList(runtime, session, 'Input'), ...readList(runtime, session, 'OverridableInitializer')];
+}
+
+export function readOutputs(runtime: Runtime, session: Pointer): ValueInfo[] {
+  return readList(runtime, session, 'Output');
+}
+
+function readList(runtime: Runtime, session: Pointer, list: List): ValueInfo[] {
+  const { api, library, allocator } = runtime;
+  return Array.from({ length: api[`SessionGet${list}Count`](session) }, (_, index) => {
+    const address = api[`SessionGet${list}Name`](session, index, allocator);
+    const name = library.readText(address);
+    api.AllocatorFree(allocator, address);
+    const type = api[`SessionGet${list}TypeInfo`](session, index);
+    try {
+      return { name, optional: list === 'OverridableInitializer', ...readType(runtime, type) };
+    } finally {
+      api.ReleaseTypeInfo(type); // the tensor info lives inside it
+    }
+  });
+}
+
+function readType({ api, library }: Runtime, type: Pointer): Pick<ValueInfo, 'dtype' | 'shape'> {
+  const info: Pointer | null = api.CastTypeInfoToTensorInfo(type);
+  if (info === null) return { dtype: 'not a tensor', shape: [] };
+  const sizes = new BigInt64Array(api.GetDimensionsCount(info));
+  api.GetDimensions(info, sizes, sizes.length);
+  const symbols: (Pointer | null)[] = new Array(sizes.length).fill(null);
+  api.GetSymbolicDimensions(info, symbols, symbols.length);
+  const symbolOf = (address: Pointer | null | undefined): string => (address && library.readText(address)) || '?';
+  const shape = Array.from(sizes, (size, d) => (size >= 0n ? Number(size) : symbolOf(symbols[d])));
+  return { dtype: nameOfOnnxType(api.GetTensorElementType(info)), shape };
+}

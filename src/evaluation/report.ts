@@ -1,0 +1,109 @@
+/** Evaluation runs as tables of text: for the terminal (the command line draws them) and as Markdown. */
+import type { ClueTask } from './clue-task.ts';
+import type { EvaluationRun } from './evaluate.ts';
+
+export type ReportLanguage = 'zh' | 'en';
+
+export interface Table {
+  readonly columns: readonly string[];
+  /** As many cells as columns. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** References beyond this many widen the table and say nothing new; the JSON has all. */
+const MAX_REFERENCES_SHOWN = 3;
+
+const WORDS = {
+  en: {
+    run: ['task', 'split', 'model', 'dtype', 'accuracy %', '95 % interval', 'examples', 'majority %', 'published %'],
+    label: ['label', 'name', 'examples', 'predicted', 'precision %', 'recall %', 'F1 %'],
+    belowMajority: (majority: string) => `below the majority label (${majority} %)`,
+    limited: (examples: number, available: number) => `only the first ${examples} of ${available} examples`,
+    dropped: (count: number) => `rows without an agreed label, left out: ${count}`,
+    unofficial: (file: string, variant: string) => `${file} is not the official file (${variant})`,
+    nearTies: (count: number) => `near ties, whose answers may turn with rounding: ${count}`,
+    inside: '(inside the interval)',
+  },
+  zh: {
+    run: ['任务', '划分', '模型', '数值类型', '准确率 %', '95 % 置信区间', '样本数', '多数类 %', '公开成绩 %'],
+    label: ['标签', '名称', '样本数', '预测数', '精确率 %', '召回率 %', 'F1 %'],
+    belowMajority: (majority: string) => `低于多数类基线（${majority} %）`,
+    limited: (examples: number, available: number) => `仅评测 ${available} 个样本中的前 ${examples} 个`,
+    dropped: (count: number) => `已剔除 ${count} 行无一致标注的样本`,
+    unofficial: (file: string, variant: string) => `${file} 不是官方文件（${variant}）`,
+    nearTies: (count: number) => `${count} 个样本的前两名得分几乎相同，舍入可能改变其答案`,
+    inside: '（在区间内）',
+  },
+} as const;
+
+/** One row per run. */
+export function runTable(runs: readonly EvaluationRun[], language: ReportLanguage): Table {
+  const words = WORDS[language];
+  const rows = runs.map((run) => [
+    run.task,
+    run.split,
+    run.model.name,
+    run.model.dtype,
+    percent(run.accuracy),
+    `${percent(run.ci95[0])}–${percent(run.ci95[1])}`,
+    String(run.examples),
+    percent(run.majority),
+    run.published
+      .slice(0, MAX_REFERENCES_SHOWN)
+      .map(({ model, accuracy, insideInterval }) =>
+        `${model} ${percent(accuracy)} ${insideInterval ? words.inside : ''}`.trimEnd(),
+      )
+      .join('; '),
+  ]);
+  return { columns: words.run, rows };
+}
+
+/** One row per label of a run. */
+export function labelTable(run: EvaluationRun, task: ClueTask, language: ReportLanguage): Table {
+  const rows = run.perLabel.map((score, i) => {
+    const label = task.labels[i]!;
+    return [
+      score.label,
+      language === 'zh' ? label.zh : (label.en ?? label.zh),
+      String(score.support),
+      String(score.predicted),
+      percent(score.precision),
+      percent(score.recall),
+      percent(score.f1),
+    ];
+  });
+  return { columns: WORDS[language].label, rows };
+}
+
+/** What a reader must know before believing the number; empty when there is nothing. */
+export function runNotes(run: EvaluationRun, language: ReportLanguage): string[] {
+  const words = WORDS[language];
+  return [
+    ...(run.accuracy < run.majority ? [words.belowMajority(percent(run.majority))] : []),
+    ...(run.examples < run.available ? [words.limited(run.examples, run.available)] : []),
+    ...(run.data.official === false
+      ? [words.unofficial(run.data.file, run.data.variant ?? `md5 ${run.data.md5}`)]
+      : []),
+    ...(run.dropped > 0 ? [words.dropped(run.dropped)] : []),
+    ...(run.nearTies.length > 0 ? [words.nearTies(run.nearTies.length)] : []),
+  ].map((note) => `${run.task} ${run.split}: ${note}`);
+}
+
+/** The runs' table and notes as Markdown. */
+export function reportMarkdown(runs: readonly EvaluationRun[], language: ReportLanguage): string {
+  const notes = runs.flatMap((run) => runNotes(run, language)).map((note) => `- ${note}\n`);
+  return `${tableMarkdown(runTable(runs, language))}${notes.length > 0 ? `\n${notes.join('')}` : ''}`;
+}
+
+/** A table as Markdown (GitHub's tables: https://github.github.com/gfm/#tables-extension-). */
+export function tableMarkdown({ columns, rows }: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |\n`;
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('');
+}
+
+// --- internal ---
+
+const escapeCell = (cell: string): string => cell.replace(/\|/g, '\\|').replace(/\s*\n\s*/g, ' ');
+
+/** 0.7608 → "76.08"; null, where a share is 0/0, → "–". */
+const percent = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(2));

@@ -1,0 +1,143 @@
+/** A checkpoint on this machine: a folder, or a zip as the models were first handed out. */
+import { createReadStream } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { IntegrityError, isSystemError, NotFoundError, UsageError } from '../../util/errors.ts';
+import { openZip, type ZipArchive } from '../../util/zip.ts';
+import { checkpointRoot, isLitter, isWeights } from '../checkpoint-files.ts';
+import type { Listing, Source, SourceFile } from './source.ts';
+
+const READ_CHUNK_BYTES = 1 << 20;
+const MAX_FOLDER_FILES = 10_000;
+const LFS_POINTER_START = 'version https://git-lfs.github.com/spec/';
+const LFS_POINTER_MAX_BYTES = 1024;
+
+/** Opens a folder or zip; `file:` URLs are paths too. Throws NotFoundError, or what openZip throws. */
+export async function localSource(location: string): Promise<Source> {
+  const target = path.resolve(location.startsWith('file:') ? fileURLToPath(location) : location);
+  const found = await stat(target).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR'))
+      throw new NotFoundError(`${target} does not exist`, { code: 'file-not-found', facts: { path: target } });
+    throw error;
+  });
+  if (found.isDirectory()) return folderSource(target);
+  if (found.isFile()) return zipSource(await openZip(target), `local:${target}`);
+  throw new UsageError(`${target}: expected a folder or a zip`, { code: 'not-a-checkpoint' });
+}
+
+/** The files of an open archive, under the folder that is the checkpoint; closes the archive with itself. */
+export function zipSource(archive: ZipArchive, label: string): Source {
+  const entries = archive.entries.filter((entry) => !isLitter(entry.path));
+  const root = rootOf(
+    entries.map((entry) => entry.path),
+    archive.file,
+  );
+  const byPath = new Map(entries.flatMap((entry) => (root.holds(entry.path) ? [[root.strip(entry.path), entry]] : [])));
+  return {
+    label,
+    async list() {
+      const files = [...byPath].map(([name, entry]) => ({ path: name, sizeBytes: entry.sizeBytes }));
+      return { revision: undefined, files, leftOut: root.leftOut };
+    },
+    async open(file, offset) {
+      const entry = byPath.get(file.path);
+      if (!entry) throw missing(archive.file, file.path);
+      return { chunks: skip(archive.stream(entry), offset), sizeBytes: entry.sizeBytes - offset };
+    },
+    close: () => archive.close(),
+  };
+}
+
+/** The files of a folder, under the folder in it that is the checkpoint; links to files are followed. */
+export async function folderSource(folder: string): Promise<Source> {
+  const { files: all, otherFolders } = await walk(folder);
+  const root = rootOf(
+    all.map((file) => file.path),
+    folder,
+  );
+  const files = all.filter((file) => root.holds(file.path)).map((file) => ({ ...file, path: root.strip(file.path) }));
+  const base = path.join(folder, root.path);
+  const at = (file: SourceFile): string => path.join(base, file.path);
+  return {
+    label: `local:${base}`,
+    async list(): Promise<Listing> {
+      for (const file of files) await refuseLfsPointer(at(file), file);
+      return { revision: undefined, files, leftOut: [...root.leftOut, ...otherFolders] };
+    },
+    async open(file, offset) {
+      const { size } = await stat(at(file));
+      const chunks = createReadStream(at(file), { start: offset, highWaterMark: READ_CHUNK_BYTES });
+      return { chunks: chunks as AsyncIterable<Buffer>, sizeBytes: size - offset };
+    },
+    localPath: at,
+    async close() {},
+  };
+}
+
+// --- internal ---
+
+function rootOf(paths: readonly string[], where: string) {
+  const folder = checkpointRoot(paths, where);
+  const prefix = folder === '' ? '' : `${folder}/`;
+  return {
+    path: folder,
+    holds: (name: string) => name.startsWith(prefix),
+    strip: (name: string) => name.slice(prefix.length),
+    leftOut: paths.filter((name) => !name.startsWith(prefix)),
+  };
+}
+
+async function walk(folder: string): Promise<{ files: { path: string; sizeBytes: number }[]; otherFolders: string[] }> {
+  const files: { path: string; sizeBytes: number }[] = [];
+  const otherFolders: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    const full = path.join(entry.parentPath, entry.name);
+    const name = path.relative(folder, full).split(path.sep).join('/');
+    if (entry.isDirectory() || isLitter(name)) continue;
+    const target = await stat(full).catch((error: unknown) => {
+      throw new NotFoundError(`${full}: the link leads nowhere`, { code: 'file-not-found', cause: error });
+    });
+    if (target.isFile()) files.push({ path: name, sizeBytes: target.size });
+    else otherFolders.push(name); // a link to a folder could lead in circles
+    if (files.length > MAX_FOLDER_FILES)
+      throw new UsageError(`${folder}: more than ${MAX_FOLDER_FILES} files; a checkpoint has a dozen`, {
+        code: 'not-a-checkpoint',
+        hint: 'give the folder which holds config.json itself',
+      });
+  }
+  return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), otherFolders };
+}
+
+/** A clone without Git LFS has a few lines of text where the weights should be. */
+async function refuseLfsPointer(file: string, { path: name, sizeBytes = 0 }: SourceFile): Promise<void> {
+  if (!isWeights(name) || sizeBytes > LFS_POINTER_MAX_BYTES) return;
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(LFS_POINTER_START.length),
+      0,
+      LFS_POINTER_START.length,
+      0,
+    );
+    if (buffer.toString('latin1', 0, bytesRead) !== LFS_POINTER_START) return;
+  } finally {
+    await handle.close();
+  }
+  throw new IntegrityError(`${file}: a Git LFS pointer of ${sizeBytes} bytes, not the weights`, {
+    code: 'lfs-pointer',
+    hint: 'run "git lfs pull" in that folder first',
+  });
+}
+
+async function* skip(chunks: AsyncIterable<Buffer>, offset: number): AsyncGenerator<Buffer> {
+  let toSkip = offset; // a deflated entry has to be read from its beginning
+  for await (const chunk of chunks) {
+    if (chunk.length > toSkip) yield chunk.subarray(toSkip);
+    toSkip = Math.max(0, toSkip - chunk.length);
+  }
+}
+
+function missing(where: string, name: string): NotFoundError {
+  return new NotFoundError(`${where}: there is no file ${JSON.stringify(name)}`, { code: 'file-not-found' });
+}

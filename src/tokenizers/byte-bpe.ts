@@ -1,0 +1,231 @@
+/**
+ * Byte-level BPE as GPT2Tokenizer does it: words (gpt2-words.ts), their UTF-8 bytes, then the merges by rank.
+ *
+ * A word is first cut where no token of the vocabulary spans the two bytes that meet: no merge can cross such a place,
+ * so the parts are independent. In Chinese text most parts are one character, whose ids come from a table.
+ */
+import { IntegrityError } from '../util/errors.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES } from './byte-pairs.ts';
+import { endOfWord } from './gpt2-words.ts';
+import type { AlignedPieces, StreamJoin, TokenModel } from './token-model.ts';
+
+const encoder = new TextEncoder();
+
+/** A piece of a word with its length in bytes. */
+interface Piece {
+  readonly id: number;
+  readonly byteLength: number;
+}
+
+export class ByteBpe implements TokenModel {
+  readonly kind = 'byte-bpe';
+  readonly trims = false;
+  readonly unknownToken = undefined;
+  readonly vocabulary: ByteVocabulary;
+  readonly #symbols: Symbols;
+  /** 1 where some symbol holds byte a followed by byte b, at a * 256 + b. */
+  readonly #meets: Uint8Array;
+  readonly #characters: (readonly number[] | undefined)[] = new Array(0x10000).fill(undefined);
+  readonly #parts = new BoundedCache<readonly number[]>();
+
+  /** `unknownId` is what a byte or merge outside the vocabulary becomes. Throws IntegrityError when that is needed and undefined. */
+  constructor(
+    vocabulary: ByteVocabulary,
+    merges: readonly (readonly [string, string])[],
+    unknownId: number | undefined,
+    where: string,
+  ) {
+    this.vocabulary = vocabulary;
+    this.#symbols = new Symbols(vocabulary, merges, unknownId, where);
+    this.#meets = this.#symbols.meetingBytes();
+  }
+
+  appendIds(text: string, ids: number[]): void {
+    const meets = this.#meets;
+    for (let start = 0; start < text.length; ) {
+      const end = endOfWord(text, start);
+      let part = start;
+      let last = -1; // last byte of the character before i
+      for (let i = start; i < end; ) {
+        const codePoint = text.codePointAt(i)!;
+        if (last >= 0 && meets[last * 256 + firstByte(codePoint)] === 0) {
+          this.#appendPart(text, part, i, ids);
+          part = i;
+        }
+        last = lastByte(codePoint);
+        i += codePoint > 0xffff ? 2 : 1;
+      }
+      this.#appendPart(text, part, end, ids);
+      start = end;
+    }
+  }
+
+  align(text: string): AlignedPieces {
+    const out: AlignedPieces = { ids: [], starts: [], ends: [] };
+    for (let start = 0; start < text.length; ) {
+      const end = endOfWord(text, start);
+      const word = text.slice(start, end);
+      const origins = characterOfByte(word);
+      let byte = 0;
+      for (const { id, byteLength } of this.#symbols.merge(encoder.encode(word))) {
+        const last = origins[byte + byteLength - 1]!;
+        out.ids.push(id);
+        out.starts.push(start + origins[byte]!);
+        out.ends.push(start + last + (word.codePointAt(last)! > 0xffff ? 2 : 1));
+        byte += byteLength;
+      }
+      start = end;
+    }
+    return out;
+  }
+
+  join(tokens: readonly string[]): string {
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytesOf(tokens.join('')));
+  }
+
+  /** Holds an unfinished character back; a special token ends it. A leading U+FEFF is text. */
+  streamJoin(): StreamJoin {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return {
+      push: (token, isSpecial) =>
+        isSpecial ? decoder.decode() + token : decoder.decode(bytesOf(token), { stream: true }),
+      end: () => decoder.decode(),
+    };
+  }
+
+  // --- internal ---
+
+  #appendPart(text: string, start: number, end: number, ids: number[]): void {
+    let pieces: readonly number[] | undefined;
+    if (end - start === 1) {
+      const unit = text.charCodeAt(start);
+      pieces = this.#characters[unit] ??= this.#mergeText(text.charAt(start));
+    } else {
+      const part = text.slice(start, end);
+      pieces = this.#parts.get(part) ?? this.#parts.set(part, this.#mergeText(part));
+    }
+    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+  }
+
+  #mergeText(text: string): number[] {
+    return this.#symbols.merge(encoder.encode(text)).map(({ id }) => id);
+  }
+}
+
+// --- internal ---
+
+/** First byte of a code point's UTF-8; a lone surrogate is written as U+FFFD. */
+function firstByte(codePoint: number): number {
+  if (codePoint < 0x80) return codePoint;
+  if (codePoint < 0x800) return 0xc0 | (codePoint >> 6);
+  if (codePoint > 0xffff) return 0xf0 | (codePoint >> 18);
+  return isSurrogate(codePoint) ? 0xef : 0xe0 | (codePoint >> 12);
+}
+
+function lastByte(codePoint: number): number {
+  if (codePoint < 0x80) return codePoint;
+  return isSurrogate(codePoint) ? 0xbd : 0x80 | (codePoint & 0x3f);
+}
+
+function isSurrogate(codePoint: number): boolean {
+  return (codePoint & 0xfffff800) === 0xd800;
+}
+
+/** For each byte of a text's UTF-8 the UTF-16 position of its character. */
+function characterOfByte(text: string): number[] {
+  const origins: number[] = [];
+  for (let i = 0; i < text.length; ) {
+    const codePoint = text.codePointAt(i)!;
+    const bytes = codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint > 0xffff ? 4 : 3;
+    for (let n = 0; n < bytes; n++) origins.push(i);
+    i += codePoint > 0xffff ? 2 : 1;
+  }
+  return origins;
+}
+
+/** The bytes that tokens spell; a character outside the alphabet (in an added token) gives its own UTF-8. */
+function bytesOf(spelling: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const character of spelling) {
+    const byte = CHARACTER_BYTES.get(character);
+    if (byte === undefined) bytes.push(...encoder.encode(character));
+    else bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Bytes and merge results under numbers of their own (byte b is symbol b), and the merges between them. */
+class Symbols {
+  /** Symbol → id in the vocabulary. */
+  readonly #ids: number[] = [];
+  /** Symbol → bytes. */
+  readonly #bytes: (readonly number[])[] = [];
+  /** left * 2^24 + right → rank and merged symbol. */
+  readonly #merges = new Map<number, { readonly rank: number; readonly symbol: number }>();
+
+  constructor(
+    vocabulary: ByteVocabulary,
+    merges: readonly (readonly [string, string])[],
+    unknownId: number | undefined,
+    where: string,
+  ) {
+    const symbols = new Map<string, number>();
+    const symbolOf = (token: string): number | undefined => {
+      const known = symbols.get(token);
+      if (known !== undefined) return known;
+      const bytes = [...token].map((character) => CHARACTER_BYTES.get(character));
+      if (!bytes.every((byte) => byte !== undefined)) return undefined; // no bytes spell it, so it never comes up
+      const id = vocabulary.ids.get(token) ?? unknownId;
+      if (id === undefined)
+        throw new IntegrityError(`${where}: expected a token ${JSON.stringify(token)} or an unknown token, found neither`, {
+          code: 'malformed-vocabulary',
+        });
+      const symbol = this.#ids.push(id) - 1;
+      this.#bytes.push(bytes);
+      symbols.set(token, symbol);
+      return symbol;
+    };
+    BYTE_CHARACTERS.forEach(symbolOf);
+    merges.forEach(([leftToken, rightToken], rank) => {
+      const left = symbolOf(leftToken);
+      const right = symbolOf(rightToken);
+      const symbol = symbolOf(leftToken + rightToken);
+      if (left === undefined || right === undefined || symbol === undefined) return;
+      this.#merges.set(left * 0x1000000 + right, { rank, symbol });
+    });
+  }
+
+  meetingBytes(): Uint8Array {
+    const meets = new Uint8Array(0x10000);
+    for (const bytes of this.#bytes) for (let i = 1; i < bytes.length; i++) meets[bytes[i - 1]! * 256 + bytes[i]!] = 1;
+    return meets;
+  }
+
+  /** Merges the pair of lowest rank wherever it stands, left to right, until none is left. */
+  merge(bytes: Uint8Array): Piece[] {
+    const symbols = [...bytes];
+    while (symbols.length > 1) {
+      let best: { rank: number; symbol: number } | undefined;
+      let at = 0;
+      for (let i = 1; i < symbols.length; i++) {
+        const merge = this.#merges.get(symbols[i - 1]! * 0x1000000 + symbols[i]!);
+        if (merge && (!best || merge.rank < best.rank)) {
+          best = merge;
+          at = i - 1;
+        }
+      }
+      if (!best) break;
+      const left = symbols[at]!;
+      const right = symbols[at + 1]!;
+      let length = at;
+      for (let i = at; i < symbols.length; length++) {
+        const isPair = symbols[i] === left && symbols[i + 1] === right;
+        symbols[length] = isPair ? best.symbol : symbols[i]!;
+        i += isPair ? 2 : 1;
+      }
+      symbols.length = length;
+    }
+    return symbols.map((symbol) => ({ id: this.#ids[symbol]!, byteLength: this.#bytes[symbol]!.length }));
+  }
+}

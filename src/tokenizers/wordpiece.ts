@@ -1,0 +1,229 @@
+/**
+ * WordPiece as BertTokenizer does it: words (bert-words.ts), then the longest piece first within each word.
+ *
+ * The fast path looks at one UTF-16 unit at a time with a table that is filled as units are first seen: Chinese
+ * characters and punctuation are one token each, plain words come from a cache. Where neighbours matter (combining
+ * marks, surrogates, dropped characters) the stretch between two spaces or Chinese characters goes by the rule book.
+ */
+import { IntegrityError } from '../util/errors.ts';
+import { isBertWhitespace, isChinese, isPunctuation, splitWords, type WordRules } from './bert-words.ts';
+import { isSpace, strip, universalNewlines } from './python-text.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import type { AlignedPieces, StreamJoin, TokenModel, Vocabulary } from './token-model.ts';
+
+/** Longer words are one unknown token; upstream's max_input_chars_per_word, in code points. */
+const MAX_WORD_CHARACTERS = 100;
+const CONTINUATION = '##';
+/** No vocabulary of the family has more than 50,000 lines; multilingual ones reach 256,000. */
+const MAX_TOKENS = 4_000_000;
+
+/** What a UTF-16 unit means for the scanner. 0 is "not seen yet". */
+const KIND = { word: 1, space: 2, punctuation: 3, chinese: 4, dropped: 5, contextual: 6 } as const;
+
+export interface WordPieceVocabulary extends Vocabulary {
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+/**
+ * Parses vocab.txt: the line number is the id. Lines end at "\n" alone (one real vocabulary has U+2028 as a token) and
+ * are not trimmed; the last line may lack its end. Throws IntegrityError for an empty or impossibly long file.
+ */
+export function parseWordPieceVocabulary(text: string, where: string): WordPieceVocabulary {
+  const lines = universalNewlines(text).split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  if (lines.length === 0 || lines.length > MAX_TOKENS)
+    throw new IntegrityError(`${where}: expected 1 to ${MAX_TOKENS} lines of tokens, found ${lines.length}`, {
+      code: 'malformed-vocabulary',
+    });
+  const ids = new Map<string, number>();
+  lines.forEach((token, id) => {
+    ids.set(token, id);
+  });
+  return {
+    ids,
+    size: ids.size,
+    idOf: (token) => ids.get(token),
+    // A line that repeats an earlier one takes its token over; the earlier id has none.
+    tokenOf: (id) => (ids.get(lines[id] ?? '') === id ? lines[id] : undefined),
+  };
+}
+
+export class WordPiece implements TokenModel {
+  readonly kind = 'wordpiece';
+  readonly trims = true;
+  readonly vocabulary: WordPieceVocabulary;
+  readonly unknownToken: string;
+  readonly #unknownId: number;
+  readonly #rules: WordRules;
+  /** Pieces inside a word, without their "##". */
+  readonly #continuations = new Map<string, number>();
+  readonly #longestPiece: number;
+  readonly #longestContinuation: number;
+  readonly #kinds = new Uint8Array(0x10000);
+  /** The id of a word of one unit, -1 when it takes several pieces. */
+  readonly #singles = new Int32Array(0x10000).fill(-1);
+  readonly #words = new BoundedCache<readonly number[]>();
+  readonly #stretches = new BoundedCache<readonly number[]>();
+
+  /** `unknown` is what a word without pieces becomes; its id may lie beyond the vocabulary. */
+  constructor(vocabulary: WordPieceVocabulary, unknown: { token: string; id: number }, rules: WordRules) {
+    this.vocabulary = vocabulary;
+    this.unknownToken = unknown.token;
+    this.#unknownId = unknown.id;
+    this.#rules = rules;
+    let longest = 0;
+    let longestContinuation = 0;
+    for (const [token, id] of vocabulary.ids) {
+      longest = Math.max(longest, token.length);
+      if (!token.startsWith(CONTINUATION)) continue;
+      const piece = token.slice(CONTINUATION.length);
+      this.#continuations.set(piece, id);
+      longestContinuation = Math.max(longestContinuation, piece.length);
+    }
+    this.#longestPiece = longest;
+    this.#longestContinuation = longestContinuation;
+  }
+
+  appendIds(text: string, ids: number[]): void {
+    const kinds = this.#kinds;
+    const singles = this.#singles;
+    let stretch = 0; // start of the stretch between spaces and Chinese characters
+    let mark = ids.length; // ids before that stretch
+    let word = -1; // start of the open word
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      const kind = kinds[unit] || this.#classify(unit);
+      if (kind === KIND.word) {
+        if (word < 0) word = i;
+        continue;
+      }
+      if (kind === KIND.dropped && stretch === i) {
+        stretch = i + 1;
+        continue;
+      }
+      if (kind >= KIND.dropped) {
+        ids.length = mark;
+        const end = this.#endOfStretch(text, i + 1);
+        this.#appendStretch(text.slice(stretch, end), ids);
+        i = end - 1;
+        stretch = end;
+        mark = ids.length;
+        word = -1;
+        continue;
+      }
+      if (word >= 0) {
+        this.#appendWord(text, word, i, ids);
+        word = -1;
+      }
+      if (kind !== KIND.space) ids.push(singles[unit]!);
+      if (kind !== KIND.punctuation) {
+        stretch = i + 1;
+        mark = ids.length;
+      }
+    }
+    if (word >= 0) this.#appendWord(text, word, text.length, ids);
+  }
+
+  align(text: string): AlignedPieces {
+    const out: { ids: number[]; starts: number[]; ends: number[] } = { ids: [], starts: [], ends: [] };
+    for (const word of splitWords(text, this.#rules)) {
+      this.#eachPiece(word.text, (id, from, to) => {
+        out.ids.push(id);
+        out.starts.push(word.starts[from]!);
+        out.ends.push(word.ends[to - 1]!);
+      });
+    }
+    return out;
+  }
+
+  join(tokens: readonly string[]): string {
+    return strip(tokens.join(' ').replaceAll(` ${CONTINUATION}`, ''));
+  }
+
+  streamJoin(): StreamJoin {
+    let isFirst = true;
+    return {
+      push: (token) => {
+        const separate = isFirst ? token : ` ${token}`;
+        isFirst = false;
+        return separate.startsWith(` ${CONTINUATION}`) ? separate.slice(1 + CONTINUATION.length) : separate;
+      },
+      end: () => {
+        isFirst = true;
+        return '';
+      },
+    };
+  }
+
+  // --- internal ---
+
+  #classify(unit: number): number {
+    const kind = this.#kindOf(unit);
+    this.#kinds[unit] = kind;
+    return kind;
+  }
+
+  #kindOf(unit: number): number {
+    const character = String.fromCharCode(unit);
+    if (/^[\p{M}\u1160-\u11ff\ud7b0-\ud7ff\ud800-\udfff]$/u.test(character)) return KIND.contextual;
+    if (isBertWhitespace(character) || unit === 0x2028 || unit === 0x2029) return KIND.space;
+    const words = splitWords(character, this.#rules);
+    const word = words[0]?.text;
+    if (word === undefined) return isSpace(character) ? KIND.space : KIND.dropped;
+    if (words.length > 1) return KIND.contextual;
+    const pieces: number[] = [];
+    this.#eachPiece(word, (id) => pieces.push(id));
+    if (pieces.length === 1) this.#singles[unit] = pieces[0]!;
+    if (this.#rules.splitChinese && isChinese(unit)) return pieces.length === 1 ? KIND.chinese : KIND.contextual;
+    return isPunctuation(word) ? KIND.punctuation : KIND.word;
+  }
+
+  #endOfStretch(text: string, from: number): number {
+    for (let i = from; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      const kind = this.#kinds[unit] || this.#classify(unit);
+      if (kind === KIND.space || kind === KIND.chinese) return i;
+    }
+    return text.length;
+  }
+
+  #appendStretch(stretch: string, ids: number[]): void {
+    const pieces = this.#stretches.get(stretch) ?? this.#stretches.set(stretch, this.align(stretch).ids);
+    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+  }
+
+  #appendWord(text: string, start: number, end: number, ids: number[]): void {
+    if (end - start === 1) {
+      const id = this.#singles[text.charCodeAt(start)]!;
+      if (id >= 0) {
+        ids.push(id);
+        return;
+      }
+    }
+    const word = text.slice(start, end);
+    const pieces = this.#words.get(word) ?? this.#words.set(word, this.align(word).ids);
+    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+  }
+
+  /** Greedy longest match; `from` and `to` are UTF-16 positions in the word. */
+  #eachPiece(word: string, emit: (id: number, from: number, to: number) => void): void {
+    if (word.length > MAX_WORD_CHARACTERS && [...word].length > MAX_WORD_CHARACTERS)
+      return emit(this.#unknownId, 0, word.length);
+    const pieces: number[] = [];
+    const bounds: number[] = [0];
+    for (let start = 0; start < word.length; ) {
+      const table = start === 0 ? this.vocabulary.ids : this.#continuations;
+      let end = Math.min(word.length, start + (start === 0 ? this.#longestPiece : this.#longestContinuation));
+      let id: number | undefined;
+      for (; end > start; end--) {
+        id = table.get(word.slice(start, end));
+        if (id !== undefined) break;
+      }
+      if (id === undefined) return emit(this.#unknownId, 0, word.length);
+      pieces.push(id);
+      bounds.push(end);
+      start = end;
+    }
+    for (let i = 0; i < pieces.length; i++) emit(pieces[i]!, bounds[i]!, bounds[i + 1]!);
+  }
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { taskReferences } from '../../src/evaluation/references.ts';
+import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
+import { loadRegistry } from '../../src/registry/registry.ts';
+
+const registry = await loadRegistry({ overlayFile: null });
+
+describe('taskReferences', () => {
+  it('lists the published accuracies of fine-tuned models, best first, as fractions', () => {
+    for (const task of Object.values(CLUE_TASKS).filter(({ name }) => name !== 'poet')) {
+      const scores = taskReferences(registry, task, 'dev').map((reference) => reference.accuracy);
+      expect(scores.length, task.name).toBeGreaterThan(3);
+      expect(scores).toEqual([...scores].sort((a, b) => b - a));
+      expect(Math.max(...scores), task.name).toBeLessThan(1);
+      expect(Math.min(...scores), task.name).toBeGreaterThan(0.5);
+    }
+  });
+
+  it('has the Erlangshen-1.3B figures of the Fengshenbang README', () => {
+    const of = (name: keyof typeof CLUE_TASKS) =>
+      taskReferences(registry, CLUE_TASKS[name], 'dev').find(({ model }) => model === 'erlangshen-1.3b')?.accuracy;
+    expect([of('afqmc'), of('tnews'), of('iflytek'), of('ocnli'), of('cmnli'), of('wsc'), of('csl')]).toEqual([
+      0.7608, 0.5996, 0.6234, 0.7917, 0.81, 0.9243, 0.872,
+    ]);
+  });
+
+  it('leaves out scores of another split', () => {
+    for (const { split } of taskReferences(registry, CLUE_TASKS.afqmc, 'dev')) expect(split ?? 'dev').toBe('dev');
+  });
+});
