@@ -6,7 +6,7 @@ import { badTensor } from './refusals.ts';
 /** No tensor has more elements: 2^40 float16 are 2 TB. Also keeps products of sizes exact. */
 const MAX_ELEMENTS = 2 ** 40;
 /** An expanded buffer (position_ids with stride 0) may tell more elements than are stored, but not without end. */
-const MAX_EXPANDED_ELEMENTS = 2 ** 24;
+const MAX_EXPANDED_ELEMENTS = 2 ** 20;
 
 /**
  * Returns the tensor, or throws IntegrityError (bad-tensor) naming `file`, the tensor and the numbers that disagree:
@@ -29,10 +29,10 @@ export function checkedTensor(file: string, tensor: LazyTensor): LazyTensor {
   if (elementCount > MAX_ELEMENTS) throw refuse(`more than ${MAX_ELEMENTS} elements`);
   const repeats = shape.some((size, d) => size > 1 && strides[d] === 0);
   if (repeats && isFloat(dtype)) throw refuse('a stride of 0 repeats numbers, which only an integer buffer may do');
+  const end = offset + extentOf(shape, strides);
+  if (end > storage.elementCount)
+    throw refuse(`it reaches to element ${end}, but its storage has ${storage.elementCount}`);
   const most = repeats ? MAX_EXPANDED_ELEMENTS : storage.elementCount;
   if (elementCount > most) throw refuse(`${elementCount} elements, but at most ${most} are possible with this storage`);
-  const extent = extentOf(shape, strides);
-  if (offset + extent > storage.elementCount)
-    throw refuse(`it reaches to element ${offset + extent}, but its storage has ${storage.elementCount}`);
   return tensor;
 }

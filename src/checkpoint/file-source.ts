@@ -1,5 +1,5 @@
 /** Bytes of a file by offset: one handle per file, positional reads, never the whole file. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ByteSource } from '../tensor/lazy-tensor.ts';
 import { isSystemError, NotFoundError } from '../util/errors.ts';
 import { corruptArchive } from './refusals.ts';
@@ -21,20 +21,13 @@ export class FileSource implements ByteSource {
 
   /** Throws NotFoundError when there is no such file. */
   static async open(file: string): Promise<FileSource> {
-    let handle: FileHandle;
     try {
-      handle = await open(file, 'r');
+      if (!(await stat(file)).isFile()) throw corruptArchive(file, 'expected a regular file'); // opening a pipe would wait
+      const handle = await open(file, 'r');
+      return new FileSource(file, (await handle.stat()).size, handle);
     } catch (error) {
       if (!isSystemError(error, 'ENOENT')) throw error;
       throw new NotFoundError(`${file} does not exist`, { code: 'file-not-found', cause: error });
-    }
-    try {
-      const status = await handle.stat();
-      if (!status.isFile()) throw corruptArchive(file, 'expected a regular file');
-      return new FileSource(file, status.size, handle);
-    } catch (error) {
-      await handle.close();
-      throw error;
     }
   }
 

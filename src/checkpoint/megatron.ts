@@ -41,7 +41,8 @@ export function mergeRanks(
 ): MegatronCheckpoint {
   const roots = files.map((file) => rootOf(file));
   const namespace = roots[0]!.get('args');
-  const args = namespace instanceof OpaqueObject ? argumentsOf(namespace, files[0]!.path) : undefined;
+  const isSettings = namespace instanceof OpaqueObject || namespace instanceof Map;
+  const args = isSettings ? argumentsOf(namespace, files[0]!.path) : undefined;
   requireRanks(path, files.length, args);
   const version = versionOf(path, roots);
   const parts = files.map((file, rank) => flatTensors(file, roots[rank]!.get('model')!));

@@ -214,7 +214,7 @@ class Machine {
   bytes(length: number): Uint8Array {
     this.requireAhead(length);
     this.at += length;
-    return this.#bytes.slice(this.at - length, this.at);
+    return new Uint8Array(this.#bytes.subarray(this.at - length, this.at)); // a copy, also of a Buffer
   }
 
   text(length: number): string {

@@ -7,17 +7,18 @@ const MAX_VALUES = 100_000;
 const MAX_DEPTH = 16;
 
 /**
- * The attributes of a Namespace. Dictionaries become objects, tuples arrays, torch.float16 the text "torch.float16", other
- * objects `{class, args, state}`, tensors a description. Throws IntegrityError (malformed-pickle) for data without end.
+ * The attributes of a Namespace, or the entries of a dictionary. Dictionaries become objects, tuples arrays, torch.float16
+ * the text "torch.float16", other objects `{class, args, state}`, tensors a description. Throws IntegrityError
+ * (malformed-pickle) for data without end.
  */
-export function argumentsOf(namespace: OpaqueObject, where: string): Readonly<Record<string, unknown>> {
+export function argumentsOf(
+  namespace: OpaqueObject | Map<PickleValue, PickleValue>,
+  where: string,
+): Readonly<Record<string, unknown>> {
   let left = MAX_VALUES;
   const plain = (value: PickleValue, depth: number): unknown => {
     if (--left < 0 || depth > MAX_DEPTH)
-      throw malformedPickle(
-        where,
-        `${namespace.className} has more than ${MAX_VALUES} values or nests deeper than ${MAX_DEPTH}`,
-      );
+      throw malformedPickle(where, `the settings have more than ${MAX_VALUES} values or nest deeper than ${MAX_DEPTH}`);
     if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
       return value;
     if (typeof value === 'bigint') return String(value);
@@ -31,5 +32,5 @@ export function argumentsOf(namespace: OpaqueObject, where: string): Readonly<Re
   };
   const entriesOf = (map: ReadonlyMap<PickleValue, PickleValue>, depth: number): Record<string, unknown> =>
     Object.fromEntries(Array.from(map, ([key, item]) => [String(plain(key, depth + 1)), plain(item, depth + 1)]));
-  return entriesOf(namespace.attributes, 0);
+  return entriesOf(namespace instanceof Map ? namespace : namespace.attributes, 0);
 }

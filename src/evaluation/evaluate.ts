@@ -1,9 +1,9 @@
 /** Scores a classifier on a split: predictions, accuracy with its uncertainty, and everything needed to judge the number. */
+import { argmax, softmax } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
 import type { ClueTask } from './clue-task.ts';
 import type { Example, LoadedSplit } from './dataset.ts';
 import {
-  argmax,
   confusionMatrix,
   countCorrect,
   expectedCalibrationError,
@@ -11,7 +11,6 @@ import {
   type LabelScore,
   majorityBaseline,
   scoreLabels,
-  softmax,
 } from './metrics.ts';
 import { DEFAULT_BATCH_TOKENS, type HeadPredictions, type PredictHeadOptions, predictHead } from './predict.ts';
 import { type Prediction, writePredictions } from './predictions.ts';

@@ -1,5 +1,7 @@
 /** Metrics over a classifier's answers. Labels are indices into the task's labels; `expected` and `predicted` run in step. */
 
+import { topK } from '../tensor/math.ts';
+
 /** Bins of the calibration error, as in Guo et al. 2017. */
 const CALIBRATION_BINS = 15;
 
@@ -25,21 +27,6 @@ export interface NearTie {
   readonly best: readonly [number, number];
   /** Distance of their logits. */
   readonly gap: number;
-}
-
-/** Index of the largest value; the first of equals, as PyTorch's argmax on one row. */
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
-/** exp(x) / Σ exp(x) in float64, stable for large logits. */
-export function softmax(logits: ArrayLike<number>): Float64Array {
-  const largest = logits[argmax(logits)] ?? 0;
-  const weights = Float64Array.from(logits, (x) => Math.exp(x - largest));
-  const sum = weights.reduce((total, w) => total + w, 0);
-  return weights.map((w) => w / sum);
 }
 
 /** How many answers are right. */
@@ -82,8 +69,8 @@ export function majorityBaseline(
 ): { readonly label: number; readonly accuracy: number } {
   const counts = new Array<number>(labelCount).fill(0);
   for (const label of expected) counts[label]! += 1;
-  const label = argmax(counts);
-  return { label, accuracy: counts[label]! / expected.length };
+  const most = Math.max(...counts);
+  return { label: counts.indexOf(most), accuracy: most / expected.length };
 }
 
 /**
@@ -108,11 +95,9 @@ export function expectedCalibrationError(
 }
 
 /** The examples whose best two logits lie closer together than `gap`. */
-export function findNearTies(logits: readonly ArrayLike<number>[], gap = NEAR_TIE_GAP): NearTie[] {
+export function findNearTies(logits: readonly Float32Array[], gap = NEAR_TIE_GAP): NearTie[] {
   return logits.flatMap((row, index) => {
-    const first = argmax(row);
-    let second = first === 0 ? 1 : 0;
-    for (let i = 0; i < row.length; i++) if (i !== first && row[i]! > row[second]!) second = i;
+    const [first, second] = topK(row, 2) as [number, number]; // every task has two labels or more
     const distance = row[first]! - row[second]!;
     return distance < gap ? [{ index, best: [first, second] as const, gap: distance }] : [];
   });

@@ -61,6 +61,7 @@ export function createHttpClient({
       connect: { timeout: connectTimeoutMs },
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
+      proxyTunnel: false, // plain http is asked of a proxy as usual: most allow CONNECT to port 443 only
     });
   };
   return {

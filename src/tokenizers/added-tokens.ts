@@ -3,18 +3,20 @@
  * Follows PreTrainedTokenizer (transformers, tokenization_utils.py): _add_tokens, Trie.split, tokenize.
  */
 import { stripLeft, stripRight } from './python-text.ts';
+import type { Vocabulary } from './token-model.ts';
 import type { SpecialRole, SpecialToken } from './tokenizer.ts';
 import { type AddedTokenSpec, SPECIAL_ROLES, type TokenizerSettings } from './tokenizer-settings.ts';
-import type { Vocabulary } from './token-model.ts';
 
 export interface AddedToken extends AddedTokenSpec {
   readonly id: number;
 }
 
-/** A stretch of a text: an added token, or text for the model. `start` counts UTF-16 units. */
+/** A stretch of a text: an added token, or text for the model. Positions count UTF-16 units. */
 export interface Segment {
   readonly text: string;
   readonly start: number;
+  /** Where the whitespace before it begins that a token ate (lstrip: this one, rstrip: the one before), else `start`. What opens a text is nobody's. */
+  readonly outerStart: number;
   readonly token: AddedToken | undefined;
 }
 
@@ -39,7 +41,10 @@ export class AddedTokens {
   constructor(
     vocabulary: Vocabulary,
     settings: TokenizerSettings,
-    { sentinels = new Map(), lowers = false }: { sentinels?: ReadonlyMap<number, AddedTokenSpec>; lowers?: boolean } = {},
+    {
+      sentinels = new Map(),
+      lowers = false,
+    }: { sentinels?: ReadonlyMap<number, AddedTokenSpec>; lowers?: boolean } = {},
   ) {
     const byContent = new Map<string, AddedToken>();
     const byId = new Map<number, AddedToken>();
@@ -92,7 +97,7 @@ export class AddedTokens {
     for (const end of [...this.#trie.cuts(cased), cased.length]) {
       if (end > start) {
         const piece = cased.slice(start, end);
-        pieces.push({ text: piece, start, token: this.byContent.get(piece) });
+        pieces.push({ text: piece, start, outerStart: start, token: this.byContent.get(piece) });
         start = end;
       }
     }
@@ -106,6 +111,7 @@ export class AddedTokens {
 interface MutableSegment {
   text: string;
   start: number;
+  outerStart: number;
   token: AddedToken | undefined;
 }
 
@@ -123,7 +129,10 @@ function applyFlags(pieces: MutableSegment[]): void {
       right.text = stripLeft(rightText);
       right.start += rightText.length - right.text.length;
     }
-    if (token.lstrip && left && leftText) left.text = stripRight(leftText);
+    if (token.lstrip && left && leftText) {
+      left.text = stripRight(leftText);
+      if (left.text !== '' || i > 1) piece.outerStart -= leftText.length - left.text.length;
+    }
     if (!token.singleWord) continue;
     if (left && leftText && !leftText.endsWith(' ')) {
       left.text += piece.text;

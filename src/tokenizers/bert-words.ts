@@ -32,8 +32,8 @@ const CHINESE_BLOCKS: readonly (readonly [number, number])[] = [
   [0x2f800, 0x2fa1f],
 ];
 
-/** U+1171E became a nonspacing mark in Unicode 15; the reference (Unicode 14, as all Pythons before 3.12) keeps it. */
-const NOT_YET_A_MARK = '\u{1171E}';
+/** A nonspacing mark until Unicode 15, as in the Unicode 14 of the reference; a spacing one since. */
+const FORMER_NONSPACING_MARK = '\u{1171E}';
 
 /** Splits a text into words. */
 export function splitWords(text: string, rules: WordRules): Word[] {
@@ -122,20 +122,17 @@ function isDropped(character: string): boolean {
   return character === '\uFFFD' || /^\p{C}$/u.test(character);
 }
 
-/** Words of a run between whitespace and Chinese characters: NFC, lower case, accents, punctuation, in upstream's order. */
+/** Words of a run between whitespace and Chinese characters. Upstream composes (NFC) before all else. */
 function pushWords(chunk: Characters, rules: WordRules, words: Word[]): void {
-  const composed = compose(chunk);
+  // Accents are stripped from the decomposed form, which is the same composed or not: so positions stay exact.
+  const characters = rules.stripAccents ? chunk : compose(chunk);
   let start = 0;
-  for (let i = 0; i <= composed.texts.length; i++) {
-    if (i < composed.texts.length && !isSpace(composed.texts[i]!)) continue; // U+2028 and U+2029 part words only here
+  for (let i = 0; i <= characters.texts.length; i++) {
+    if (i < characters.texts.length && !isSpace(characters.texts[i]!)) continue; // U+2028 and U+2029 part words only here
     if (i > start) {
-      let word = composed.slice(start, i);
-      if (rules.neverSplit.has(word.text)) {
-        words.push(word.toWord());
-      } else {
-        if (rules.stripAccents) word = stripAccents(word);
-        splitAtPunctuation(word, words);
-      }
+      const word = characters.slice(start, i);
+      if (rules.neverSplit.has(word.text.normalize('NFC'))) words.push(compose(word).toWord());
+      else splitAtPunctuation(rules.stripAccents ? stripAccents(word) : word, words);
     }
     start = i + 1;
   }
@@ -190,7 +187,7 @@ function stripAccents(word: Characters): Characters {
 }
 
 function withoutMarks(text: string): string[] {
-  return [...text.normalize('NFD')].filter((c) => c === NOT_YET_A_MARK || !/^\p{Mn}$/u.test(c));
+  return [...text.normalize('NFD')].filter((c) => c !== FORMER_NONSPACING_MARK && !/^\p{Mn}$/u.test(c));
 }
 
 /** Gives `texts` the ranges of `source`: one to one when as many, else each the range of all. */

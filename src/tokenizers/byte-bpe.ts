@@ -8,15 +8,9 @@ import { IntegrityError } from '../util/errors.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES } from './byte-pairs.ts';
 import { endOfWord } from './gpt2-words.ts';
-import type { AlignedPieces, StreamJoin, TokenModel } from './token-model.ts';
+import { type AlignedPieces, type PieceSink, pushPieces, type StreamJoin, type TokenModel } from './token-model.ts';
 
 const encoder = new TextEncoder();
-
-/** A piece of a word with its length in bytes. */
-interface Piece {
-  readonly id: number;
-  readonly byteLength: number;
-}
 
 export class ByteBpe implements TokenModel {
   readonly kind = 'byte-bpe';
@@ -26,8 +20,9 @@ export class ByteBpe implements TokenModel {
   readonly #symbols: Symbols;
   /** 1 where some symbol holds byte a followed by byte b, at a * 256 + b. */
   readonly #meets: Uint8Array;
-  readonly #characters: (readonly number[] | undefined)[] = new Array(0x10000).fill(undefined);
-  readonly #parts = new BoundedCache<readonly number[]>();
+  /** Pieces of single UTF-16 units, filled as they are first seen. */
+  readonly #characters: (AlignedPieces | undefined)[] = new Array(0x10000).fill(undefined);
+  readonly #parts = new BoundedCache<AlignedPieces>();
 
   /** `unknownId` is what a byte or merge outside the vocabulary becomes. Throws IntegrityError when that is needed and undefined. */
   constructor(
@@ -38,10 +33,10 @@ export class ByteBpe implements TokenModel {
   ) {
     this.vocabulary = vocabulary;
     this.#symbols = new Symbols(vocabulary, merges, unknownId, where);
-    this.#meets = this.#symbols.meetingBytes();
+    this.#meets = this.#symbols.meets;
   }
 
-  appendIds(text: string, ids: number[]): void {
+  encode(text: string, sink: PieceSink): void {
     const meets = this.#meets;
     for (let start = 0; start < text.length; ) {
       const end = endOfWord(text, start);
@@ -50,34 +45,15 @@ export class ByteBpe implements TokenModel {
       for (let i = start; i < end; ) {
         const codePoint = text.codePointAt(i)!;
         if (last >= 0 && meets[last * 256 + firstByte(codePoint)] === 0) {
-          this.#appendPart(text, part, i, ids);
+          pushPieces(sink, this.#piecesOf(text, part, i), part);
           part = i;
         }
         last = lastByte(codePoint);
         i += codePoint > 0xffff ? 2 : 1;
       }
-      this.#appendPart(text, part, end, ids);
+      pushPieces(sink, this.#piecesOf(text, part, end), part);
       start = end;
     }
-  }
-
-  align(text: string): AlignedPieces {
-    const out: AlignedPieces = { ids: [], starts: [], ends: [] };
-    for (let start = 0; start < text.length; ) {
-      const end = endOfWord(text, start);
-      const word = text.slice(start, end);
-      const origins = characterOfByte(word);
-      let byte = 0;
-      for (const { id, byteLength } of this.#symbols.merge(encoder.encode(word))) {
-        const last = origins[byte + byteLength - 1]!;
-        out.ids.push(id);
-        out.starts.push(start + origins[byte]!);
-        out.ends.push(start + last + (word.codePointAt(last)! > 0xffff ? 2 : 1));
-        byte += byteLength;
-      }
-      start = end;
-    }
-    return out;
   }
 
   join(tokens: readonly string[]): string {
@@ -96,20 +72,33 @@ export class ByteBpe implements TokenModel {
 
   // --- internal ---
 
-  #appendPart(text: string, start: number, end: number, ids: number[]): void {
-    let pieces: readonly number[] | undefined;
-    if (end - start === 1) {
-      const unit = text.charCodeAt(start);
-      pieces = this.#characters[unit] ??= this.#mergeText(text.charAt(start));
-    } else {
+  #piecesOf(text: string, start: number, end: number): AlignedPieces {
+    if (end - start > 1) {
       const part = text.slice(start, end);
-      pieces = this.#parts.get(part) ?? this.#parts.set(part, this.#mergeText(part));
+      return this.#parts.get(part) ?? this.#parts.set(part, this.#merge(part));
     }
-    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+    const unit = text.charCodeAt(start);
+    const known = this.#characters[unit];
+    if (known) return known;
+    const pieces = this.#merge(text.charAt(start));
+    this.#characters[unit] = pieces;
+    return pieces;
   }
 
-  #mergeText(text: string): number[] {
-    return this.#symbols.merge(encoder.encode(text)).map(({ id }) => id);
+  /** A piece of some bytes of a character has the whole character's position. */
+  #merge(part: string): AlignedPieces {
+    const out: AlignedPieces = { ids: [], starts: [], ends: [] };
+    const origins = characterOfByte(part);
+    let byte = 0;
+    for (const symbol of this.#symbols.merge(encoder.encode(part))) {
+      const length = this.#symbols.byteLengths[symbol]!;
+      const last = origins[byte + length - 1]!;
+      out.ids.push(this.#symbols.ids[symbol]!);
+      out.starts.push(origins[byte]!);
+      out.ends.push(last + (part.codePointAt(last)! > 0xffff ? 2 : 1));
+      byte += length;
+    }
+    return out;
   }
 }
 
@@ -158,9 +147,10 @@ function bytesOf(spelling: string): Uint8Array {
 /** Bytes and merge results under numbers of their own (byte b is symbol b), and the merges between them. */
 class Symbols {
   /** Symbol → id in the vocabulary. */
-  readonly #ids: number[] = [];
-  /** Symbol → bytes. */
-  readonly #bytes: (readonly number[])[] = [];
+  readonly ids: number[] = [];
+  readonly byteLengths: number[] = [];
+  /** 1 where some symbol holds byte a followed by byte b, at a * 256 + b. */
+  readonly meets = new Uint8Array(0x10000);
   /** left * 2^24 + right → rank and merged symbol. */
   readonly #merges = new Map<number, { readonly rank: number; readonly symbol: number }>();
 
@@ -174,19 +164,21 @@ class Symbols {
     const symbolOf = (token: string): number | undefined => {
       const known = symbols.get(token);
       if (known !== undefined) return known;
-      const bytes = [...token].map((character) => CHARACTER_BYTES.get(character));
-      if (!bytes.every((byte) => byte !== undefined)) return undefined; // no bytes spell it, so it never comes up
+      if (!this.#noteBytes(token)) return undefined; // no bytes spell it, so it never comes up
       const id = vocabulary.ids.get(token) ?? unknownId;
       if (id === undefined)
-        throw new IntegrityError(`${where}: expected a token ${JSON.stringify(token)} or an unknown token, found neither`, {
-          code: 'malformed-vocabulary',
-        });
-      const symbol = this.#ids.push(id) - 1;
-      this.#bytes.push(bytes);
+        throw new IntegrityError(
+          `${where}: expected a token ${JSON.stringify(token)} or an unknown token, found neither`,
+          {
+            code: 'malformed-vocabulary',
+          },
+        );
+      const symbol = this.ids.push(id) - 1;
+      this.byteLengths.push(token.length);
       symbols.set(token, symbol);
       return symbol;
     };
-    BYTE_CHARACTERS.forEach(symbolOf);
+    for (const character of BYTE_CHARACTERS) symbolOf(character);
     merges.forEach(([leftToken, rightToken], rank) => {
       const left = symbolOf(leftToken);
       const right = symbolOf(rightToken);
@@ -196,14 +188,8 @@ class Symbols {
     });
   }
 
-  meetingBytes(): Uint8Array {
-    const meets = new Uint8Array(0x10000);
-    for (const bytes of this.#bytes) for (let i = 1; i < bytes.length; i++) meets[bytes[i - 1]! * 256 + bytes[i]!] = 1;
-    return meets;
-  }
-
   /** Merges the pair of lowest rank wherever it stands, left to right, until none is left. */
-  merge(bytes: Uint8Array): Piece[] {
+  merge(bytes: Uint8Array): number[] {
     const symbols = [...bytes];
     while (symbols.length > 1) {
       let best: { rank: number; symbol: number } | undefined;
@@ -226,6 +212,18 @@ class Symbols {
       }
       symbols.length = length;
     }
-    return symbols.map((symbol) => ({ id: this.#ids[symbol]!, byteLength: this.#bytes[symbol]!.length }));
+    return symbols;
+  }
+
+  /** Records which bytes meet in a token; false for a token with characters that stand for no byte. */
+  #noteBytes(token: string): boolean {
+    let previous = -1;
+    for (const character of token) {
+      const byte = CHARACTER_BYTES.get(character);
+      if (byte === undefined) return false;
+      if (previous >= 0) this.meets[previous * 256 + byte] = 1;
+      previous = byte;
+    }
+    return true;
   }
 }

@@ -1,7 +1,5 @@
 /** The files of byte-level BPE: vocab.json, merges.txt and the alphabet that writes bytes as characters. */
-import { z } from 'zod';
 import { IntegrityError } from '../util/errors.ts';
-import { parseWith } from '../util/json.ts';
 import { universalNewlines } from './python-text.ts';
 import type { Vocabulary } from './token-model.ts';
 
@@ -21,14 +19,25 @@ export const BYTE_CHARACTERS: readonly string[] = byteCharacters();
 /** The reverse: character → byte. */
 export const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((c, byte) => [c, byte]));
 
-/** Checks and indexes the content of vocab.json, an object of token → id. */
+/** Checks and indexes the content of vocab.json, an object of token → id. Throws IntegrityError for anything else. */
 export function parseByteVocabulary(json: unknown, where: string): ByteVocabulary {
-  const entries = Object.entries(parseWith(z.record(z.string(), z.number().int().min(0).max(MAX_TOKENS)), json, where));
-  if (entries.length === 0)
-    throw new IntegrityError(`${where}: expected tokens with their ids, found none`, { code: 'malformed-vocabulary' });
-  const ids = new Map(entries);
-  const tokens: (string | undefined)[] = [];
-  for (const [token, id] of entries) tokens[id] = token;
+  const ids = new Map<string, number>();
+  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+  const entries = Object.entries(isObject ? json : {});
+  const tokens = new Array<string | undefined>(entries.length).fill(undefined); // ids are dense as a rule, in any order
+  for (const [token, id] of entries) {
+    if (!Number.isInteger(id) || id < 0 || id > MAX_TOKENS)
+      throw new IntegrityError(
+        `${where}: expected an id from 0 to ${MAX_TOKENS} for ${JSON.stringify(token)}, found ${JSON.stringify(id)}`,
+        {
+          code: 'malformed-vocabulary',
+        },
+      );
+    ids.set(token, id);
+    tokens[id] = token;
+  }
+  if (ids.size === 0)
+    throw new IntegrityError(`${where}: expected an object of tokens with their ids`, { code: 'malformed-vocabulary' });
   return { ids, size: ids.size, idOf: (token) => ids.get(token), tokenOf: (id) => tokens[id] };
 }
 
@@ -39,8 +48,9 @@ export function parseByteVocabulary(json: unknown, where: string): ByteVocabular
 export function parseMerges(text: string): (readonly [string, string])[] {
   const pairs: (readonly [string, string])[] = [];
   for (const line of universalNewlines(text).split('\n').slice(1, -1)) {
-    const parts = line.split(/\s+/).filter((part) => part !== '');
-    if (parts.length === 2) pairs.push([parts[0]!, parts[1]!]);
+    const parts = line.split(' ');
+    const [left, right] = parts.length === 2 ? parts : splitWhitespace(line);
+    if (left && right) pairs.push([left, right]);
   }
   return pairs;
 }
@@ -53,4 +63,11 @@ function byteCharacters(): string[] {
     const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
     return String.fromCharCode(isPrintable ? byte : next++);
   });
+}
+
+/** str.split(): at whitespace of any kind. */
+function splitWhitespace(line: string): string[] {
+  const parts = line.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/);
+  const words = parts.filter((part) => part !== '');
+  return words.length === 2 ? words : [];
 }

@@ -3,11 +3,11 @@
  * prepare_for_model (pairs, truncation, special tokens) and _decode.
  */
 import { UsageError } from '../util/errors.ts';
-import type { AddedTokens } from './added-tokens.ts';
+import type { AddedTokens, Segment } from './added-tokens.ts';
 import { padBatch } from './padding.ts';
 import { ChineseJoiner, EdgeTrimmer } from './stream-filters.ts';
 import { cleanUpEnglish, joinChinese } from './text-cleanup.ts';
-import type { AlignedPieces, TokenModel } from './token-model.ts';
+import { type AlignedPieces, type PieceSink, pushPiece, pushPieces, type TokenModel } from './token-model.ts';
 import type {
   DecodeOptions,
   EncodeIdsOptions,
@@ -106,7 +106,7 @@ class ModelTokenizer implements Tokenizer {
       tokens: ids.map((id) => this.#tokenToShow(id)),
       offsets: arrange(frame, offsetsOf(text, first), second && offsetsOf(options.pair ?? '', second), () => NOWHERE),
     };
-    if (options.padTo === undefined) return encoding;
+    if (options.padTo === undefined || ids.length === 0) return encoding;
     const pad = this.specialTokens.pad;
     if (!pad)
       throw new UsageError(`padTo: this ${this.kind} tokenizer has no padding token; open it with specialTokens.pad`, {
@@ -135,7 +135,8 @@ class ModelTokenizer implements Tokenizer {
     }
     if (run.length > 0) texts.push(this.#model.join(run, isSpecial));
     const text = texts.join(' ');
-    const clean = (options.cleanUpTokenizationSpaces ?? this.#settings.cleanUpTokenizationSpaces) ? cleanUpEnglish(text) : text;
+    const clean =
+      (options.cleanUpTokenizationSpaces ?? this.#settings.cleanUpTokenizationSpaces) ? cleanUpEnglish(text) : text;
     return options.joinChinese ? joinChinese(clean) : clean;
   }
 
@@ -184,46 +185,44 @@ class ModelTokenizer implements Tokenizer {
   #tokenToShow(id: number): string {
     const token = this.tokenOf(id) ?? this.#model.unknownToken;
     if (token !== undefined) return token;
-    throw new UsageError(`id ${id} has no token: this ${this.kind} vocabulary has ids 0 to ${this.vocabularySize - 1}`, {
-      code: 'unknown-token-id',
-      facts: { id },
-    });
+    throw new UsageError(
+      `id ${id} has no token: this ${this.kind} vocabulary has ids 0 to ${this.vocabularySize - 1}`,
+      {
+        code: 'unknown-token-id',
+        facts: { id },
+      },
+    );
   }
 
   #idsOf(text: string): number[] {
     const prefixed = this.#prefix + text;
-    const ids: number[] = [];
+    const sink: PieceSink = { ids: [], positions: undefined };
     const segments = this.#added.split(prefixed);
-    if (!segments) this.#model.appendIds(prefixed, ids);
+    if (!segments) this.#model.encode(prefixed, sink);
     else
       for (const { text: part, token } of segments) {
-        if (token) ids.push(token.id);
-        else this.#model.appendIds(part, ids);
+        if (token) sink.ids.push(token.id);
+        else this.#model.encode(part, sink);
       }
-    return ids;
+    return sink.ids;
   }
 
   /** Pieces with UTF-16 positions in `text`. */
   #align(text: string): AlignedPieces {
     const prefixed = this.#prefix + text;
-    const shift = this.#prefix.length;
+    const whole: Segment = { text: prefixed, start: 0, outerStart: 0, token: undefined };
     const out: AlignedPieces = { ids: [], starts: [], ends: [] };
-    const push = (id: number, start: number, end: number): void => {
-      out.ids.push(id);
-      out.starts.push(Math.max(0, start - shift));
-      out.ends.push(Math.max(0, end - shift));
-    };
-    for (const { text: part, start, token } of this.#added.split(prefixed) ?? [{ text: prefixed, start: 0, token: undefined }]) {
-      if (token) {
-        push(token.id, start, start + part.length);
-        continue;
-      }
-      const pieces = this.#model.align(part);
-      pieces.ids.forEach((id, i) => {
-        push(id, start + pieces.starts[i]!, start + pieces.ends[i]!);
-      });
+    for (const { text: part, start, outerStart, token } of this.#added.split(prefixed) ?? [whole]) {
+      const pieces: AlignedPieces = { ids: [], starts: [], ends: [] };
+      if (token) pushPiece({ ids: pieces.ids, positions: pieces }, token.id, outerStart - start, part.length);
+      else this.#model.encode(part, { ids: pieces.ids, positions: pieces });
+      // SentencePiece's "▁" before a text stands for the whitespace before it.
+      if (!token && this.kind === 'unigram' && pieces.ids.length > 0)
+        pieces.starts[0] = pieces.starts[0]! + outerStart - start;
+      pushPieces({ ids: out.ids, positions: out }, pieces, start - this.#prefix.length);
     }
-    return out;
+    const clamp = (position: number): number => Math.max(0, position); // before the text stands only the prefix
+    return this.#prefix === '' ? out : { ids: out.ids, starts: out.starts.map(clamp), ends: out.ends.map(clamp) };
   }
 
   #frame(text: readonly number[], pair: readonly number[] | undefined, options: EncodeIdsOptions): Frame {
@@ -235,8 +234,11 @@ class ModelTokenizer implements Tokenizer {
     const side: Side = options.truncationSide ?? this.#settings.truncationSide;
     const textRange = keptRange(text.length, fromText, side);
     const pairRange = keptRange(pair?.length ?? 0, fromPair, side);
-    const isOver = (ids: readonly number[], [start, end]: readonly [number, number], after: readonly number[]): boolean =>
-      special.isEndOnce && end > start && ids[end - 1] === after[0];
+    const isOver = (
+      ids: readonly number[],
+      [start, end]: readonly [number, number],
+      after: readonly number[],
+    ): boolean => special.isEndOnce && end > start && ids[end - 1] === after[0];
     return {
       text: textRange,
       pair: pairRange,
@@ -247,7 +249,12 @@ class ModelTokenizer implements Tokenizer {
     };
   }
 
-  #removals(length: number, pairLength: number | undefined, specialCount: number, options: EncodeIdsOptions): readonly [number, number] {
+  #removals(
+    length: number,
+    pairLength: number | undefined,
+    specialCount: number,
+    options: EncodeIdsOptions,
+  ): readonly [number, number] {
     const { maxLength, truncation } = options;
     if (maxLength === undefined) {
       if (truncation === undefined) return [0, 0];

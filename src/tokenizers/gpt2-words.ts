@@ -50,9 +50,17 @@ function kindAt(text: string, i: number): number {
   const unit = text.charCodeAt(i);
   if ((unit & 0xfc00) === 0xd800) {
     const codePoint = text.codePointAt(i)!;
-    if (codePoint > 0xffff) return (astralKinds[codePoint - 0x10000] ||= kindOf(codePoint));
+    if (codePoint > 0xffff) return cachedKind(astralKinds, codePoint - 0x10000, codePoint);
   }
-  return kinds[unit] || (kinds[unit] = kindOf(unit));
+  return cachedKind(kinds, unit, unit);
+}
+
+function cachedKind(cache: Uint8Array, index: number, codePoint: number): number {
+  const known = cache[index]!;
+  if (known !== 0) return known;
+  const kind = kindOf(codePoint);
+  cache[index] = kind;
+  return kind;
 }
 
 function kindOf(codePoint: number): number {

@@ -16,7 +16,10 @@ export interface PaddingOptions {
 export function padBatch(encodings: readonly Encoding[], options: PaddingOptions): Encoding[] {
   const multiple = options.multipleOf ?? 1;
   const to = options.to ?? 'longest';
-  for (const [name, value] of [['to', to], ['multipleOf', multiple]] as const)
+  for (const [name, value] of [
+    ['to', to],
+    ['multipleOf', multiple],
+  ] as const)
     if (value !== 'longest' && !(Number.isInteger(value) && value > 0))
       throw new UsageError(`padding: ${name} must be a positive integer, found ${value}`, { code: 'bad-length' });
   const wanted = to === 'longest' ? encodings.reduce((most, { ids }) => Math.max(most, ids.length), 0) : to;

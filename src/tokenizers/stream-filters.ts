@@ -1,5 +1,5 @@
 /** Filters for streamed text: each passes what is settled and holds the rest back until more comes, or the end. */
-import { isSpace, stripLeft, stripRight } from './python-text.ts';
+import { stripLeft, stripRight } from './python-text.ts';
 import { joinChinese } from './text-cleanup.ts';
 
 export interface StreamFilter {

@@ -16,6 +16,30 @@ export interface AlignedPieces {
   readonly ends: number[];
 }
 
+/** Where pieces are put: ids alone on the fast path, positions as well when asked for. */
+export interface PieceSink {
+  readonly ids: number[];
+  readonly positions: { readonly starts: number[]; readonly ends: number[] } | undefined;
+}
+
+export function pushPiece(sink: PieceSink, id: number, start: number, end: number): void {
+  sink.ids.push(id);
+  if (sink.positions === undefined) return;
+  sink.positions.starts.push(start);
+  sink.positions.ends.push(end);
+}
+
+/** Pushes pieces of a part of the text that starts at `at`. */
+export function pushPieces(sink: PieceSink, pieces: AlignedPieces, at: number): void {
+  const { ids } = pieces;
+  for (let i = 0; i < ids.length; i++) sink.ids.push(ids[i]!);
+  if (sink.positions === undefined) return;
+  for (let i = 0; i < ids.length; i++) {
+    sink.positions.starts.push(at + pieces.starts[i]!);
+    sink.positions.ends.push(at + pieces.ends[i]!);
+  }
+}
+
 export interface TokenModel {
   readonly kind: TokenizerKind;
   readonly vocabulary: Vocabulary;
@@ -23,10 +47,8 @@ export interface TokenModel {
   readonly unknownToken: string | undefined;
   /** True when decoded text has no whitespace at its ends. */
   readonly trims: boolean;
-  /** Appends the ids of a text that holds no added token: the fast path. */
-  appendIds(text: string, ids: number[]): void;
-  /** The same ids with where each came from. */
-  align(text: string): AlignedPieces;
+  /** Puts the pieces of a text that holds no added token; positions count from its start. */
+  encode(text: string, sink: PieceSink): void;
   /** The text of tokens (slow class: convert_tokens_to_string). */
   join(tokens: readonly string[], isSpecial: (token: string) => boolean): string;
   streamJoin(): StreamJoin;

@@ -47,6 +47,8 @@ export interface SettingsOptions {
   readonly doLowerCase?: boolean | undefined;
   readonly stripAccents?: boolean | undefined;
   readonly tokenizeChineseChars?: boolean | undefined;
+  /** GPT-2: the text begins with a space. */
+  readonly addPrefixSpace?: boolean | undefined;
   /** T5: number of sentinels after the vocabulary. */
   readonly extraIds?: number | undefined;
 }
@@ -121,8 +123,12 @@ export async function readTokenizerSettings(
   refuseOtherOptions(config ?? {}, kind, configFile);
 
   const hasDecoder = config?.added_tokens_decoder != null;
-  const map = hasDecoder ? undefined : await readOptional(path.join(folder, 'special_tokens_map.json'), SpecialTokensMap);
-  const addedFile = hasDecoder ? undefined : await readOptional(path.join(folder, 'added_tokens.json'), AddedTokensFile);
+  const map = hasDecoder
+    ? undefined
+    : await readOptional(path.join(folder, 'special_tokens_map.json'), SpecialTokensMap);
+  const addedFile = hasDecoder
+    ? undefined
+    : await readOptional(path.join(folder, 'added_tokens.json'), AddedTokensFile);
 
   const decoder = Object.entries(config?.added_tokens_decoder ?? {}).map(
     ([id, value]) => [Number(id), addedToken(value, false)] as const,
@@ -142,7 +148,8 @@ export async function readTokenizerSettings(
     if (chosen != null) roles[role] = special(chosen);
   }
   const additional: readonly TokenValue[] =
-    options.addedTokens ?? uniqueTokens([...(config?.additional_special_tokens ?? []), ...(map?.additional_special_tokens ?? [])]);
+    options.addedTokens ??
+    uniqueTokens([...(config?.additional_special_tokens ?? []), ...(map?.additional_special_tokens ?? [])]);
 
   const additionalSpecs = additional.map(special);
   const specialContents = new Set([...Object.values(roles), ...additionalSpecs].map((token) => token.content));
@@ -161,7 +168,7 @@ export async function readTokenizerSettings(
     lowerCase,
     stripAccents: options.stripAccents ?? config?.strip_accents ?? lowerCase, // unset, it follows do_lower_case
     splitChinese: options.tokenizeChineseChars ?? config?.tokenize_chinese_chars ?? true,
-    addPrefixSpace: config?.add_prefix_space ?? kind === 'unigram',
+    addPrefixSpace: options.addPrefixSpace ?? config?.add_prefix_space ?? kind === 'unigram',
     addBosToken: config?.add_bos_token ?? false,
     extraIds: options.extraIds ?? config?.extra_ids ?? undefined,
   };

@@ -51,7 +51,7 @@ export interface EncodeIdsOptions {
 }
 
 export interface EncodeOptions extends EncodeIdsOptions {
-  /** Fills with the padding token up to this many tokens. */
+  /** Fills with the padding token up to this many tokens. An encoding without any token stays empty, as upstream. */
   padTo?: number | undefined;
   /** Which end is filled. @default the folder's padding_side, else "right" */
   paddingSide?: Side | undefined;

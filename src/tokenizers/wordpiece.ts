@@ -7,9 +7,17 @@
  */
 import { IntegrityError } from '../util/errors.ts';
 import { isBertWhitespace, isChinese, isPunctuation, splitWords, type WordRules } from './bert-words.ts';
-import { isSpace, strip, universalNewlines } from './python-text.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import type { AlignedPieces, StreamJoin, TokenModel, Vocabulary } from './token-model.ts';
+import { strip, universalNewlines } from './python-text.ts';
+import {
+  type AlignedPieces,
+  type PieceSink,
+  pushPiece,
+  pushPieces,
+  type StreamJoin,
+  type TokenModel,
+  type Vocabulary,
+} from './token-model.ts';
 
 /** Longer words are one unknown token; upstream's max_input_chars_per_word, in code points. */
 const MAX_WORD_CHARACTERS = 100;
@@ -62,8 +70,10 @@ export class WordPiece implements TokenModel {
   readonly #kinds = new Uint8Array(0x10000);
   /** The id of a word of one unit, -1 when it takes several pieces. */
   readonly #singles = new Int32Array(0x10000).fill(-1);
-  readonly #words = new BoundedCache<readonly number[]>();
-  readonly #stretches = new BoundedCache<readonly number[]>();
+  /** What a unit becomes inside a word: lower case, no accent. */
+  readonly #forms: (string | undefined)[] = [];
+  readonly #words = new BoundedCache<AlignedPieces>();
+  readonly #stretches = new BoundedCache<AlignedPieces>();
 
   /** `unknown` is what a word without pieces becomes; its id may lie beyond the vocabulary. */
   constructor(vocabulary: WordPieceVocabulary, unknown: { token: string; id: number }, rules: WordRules) {
@@ -84,11 +94,11 @@ export class WordPiece implements TokenModel {
     this.#longestContinuation = longestContinuation;
   }
 
-  appendIds(text: string, ids: number[]): void {
+  encode(text: string, sink: PieceSink): void {
     const kinds = this.#kinds;
-    const singles = this.#singles;
+    const { ids, positions } = sink;
     let stretch = 0; // start of the stretch between spaces and Chinese characters
-    let mark = ids.length; // ids before that stretch
+    let mark = ids.length; // pieces before that stretch
     let word = -1; // start of the open word
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
@@ -103,8 +113,9 @@ export class WordPiece implements TokenModel {
       }
       if (kind >= KIND.dropped) {
         ids.length = mark;
+        if (positions) positions.starts.length = positions.ends.length = mark;
         const end = this.#endOfStretch(text, i + 1);
-        this.#appendStretch(text.slice(stretch, end), ids);
+        this.#encodeStretch(text.slice(stretch, end), stretch, sink);
         i = end - 1;
         stretch = end;
         mark = ids.length;
@@ -112,28 +123,16 @@ export class WordPiece implements TokenModel {
         continue;
       }
       if (word >= 0) {
-        this.#appendWord(text, word, i, ids);
+        this.#encodeWord(text, word, i, sink);
         word = -1;
       }
-      if (kind !== KIND.space) ids.push(singles[unit]!);
+      if (kind !== KIND.space) pushPiece(sink, this.#singles[unit]!, i, i + 1);
       if (kind !== KIND.punctuation) {
         stretch = i + 1;
         mark = ids.length;
       }
     }
-    if (word >= 0) this.#appendWord(text, word, text.length, ids);
-  }
-
-  align(text: string): AlignedPieces {
-    const out: { ids: number[]; starts: number[]; ends: number[] } = { ids: [], starts: [], ends: [] };
-    for (const word of splitWords(text, this.#rules)) {
-      this.#eachPiece(word.text, (id, from, to) => {
-        out.ids.push(id);
-        out.starts.push(word.starts[from]!);
-        out.ends.push(word.ends[to - 1]!);
-      });
-    }
-    return out;
+    if (word >= 0) this.#encodeWord(text, word, text.length, sink);
   }
 
   join(tokens: readonly string[]): string {
@@ -169,11 +168,12 @@ export class WordPiece implements TokenModel {
     if (isBertWhitespace(character) || unit === 0x2028 || unit === 0x2029) return KIND.space;
     const words = splitWords(character, this.#rules);
     const word = words[0]?.text;
-    if (word === undefined) return isSpace(character) ? KIND.space : KIND.dropped;
+    if (word === undefined) return KIND.dropped;
     if (words.length > 1) return KIND.contextual;
     const pieces: number[] = [];
     this.#eachPiece(word, (id) => pieces.push(id));
     if (pieces.length === 1) this.#singles[unit] = pieces[0]!;
+    this.#forms[unit] = word;
     if (this.#rules.splitChinese && isChinese(unit)) return pieces.length === 1 ? KIND.chinese : KIND.contextual;
     return isPunctuation(word) ? KIND.punctuation : KIND.word;
   }
@@ -187,39 +187,69 @@ export class WordPiece implements TokenModel {
     return text.length;
   }
 
-  #appendStretch(stretch: string, ids: number[]): void {
-    const pieces = this.#stretches.get(stretch) ?? this.#stretches.set(stretch, this.align(stretch).ids);
-    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+  #encodeStretch(stretch: string, at: number, sink: PieceSink): void {
+    pushPieces(sink, this.#stretches.get(stretch) ?? this.#stretches.set(stretch, this.#byRuleBook(stretch)), at);
   }
 
-  #appendWord(text: string, start: number, end: number, ids: number[]): void {
+  #encodeWord(text: string, start: number, end: number, sink: PieceSink): void {
     if (end - start === 1) {
       const id = this.#singles[text.charCodeAt(start)]!;
       if (id >= 0) {
-        ids.push(id);
+        pushPiece(sink, id, start, end);
         return;
       }
     }
     const word = text.slice(start, end);
-    const pieces = this.#words.get(word) ?? this.#words.set(word, this.align(word).ids);
-    for (let i = 0; i < pieces.length; i++) ids.push(pieces[i]!);
+    pushPieces(sink, this.#words.get(word) ?? this.#words.set(word, this.#byTable(word)), start);
   }
 
-  /** Greedy longest match; `from` and `to` are UTF-16 positions in the word. */
+  #byRuleBook(text: string): AlignedPieces {
+    const out: AlignedPieces = { ids: [], starts: [], ends: [] };
+    for (const word of splitWords(text, this.#rules)) {
+      this.#eachPiece(word.text, (id, from, to) => {
+        out.ids.push(id);
+        out.starts.push(word.starts[from]!);
+        out.ends.push(word.ends[to - 1]!);
+      });
+    }
+    return out;
+  }
+
+  /** A word of plain units, each of which stands for itself whatever its neighbours. */
+  #byTable(word: string): AlignedPieces {
+    const out: AlignedPieces = { ids: [], starts: [], ends: [] };
+    let form = '';
+    const origins: number[] = [];
+    for (let i = 0; i < word.length; i++) {
+      const part = this.#forms[word.charCodeAt(i)]!;
+      form += part;
+      for (let n = 0; n < part.length; n++) origins.push(i);
+    }
+    this.#eachPiece(form, (id, from, to) => {
+      out.ids.push(id);
+      out.starts.push(origins[from]!);
+      out.ends.push(origins[to - 1]! + 1);
+    });
+    return out;
+  }
+
+  /** Greedy longest match, all or nothing; `from` and `to` are UTF-16 positions in the word. */
   #eachPiece(word: string, emit: (id: number, from: number, to: number) => void): void {
-    if (word.length > MAX_WORD_CHARACTERS && [...word].length > MAX_WORD_CHARACTERS)
-      return emit(this.#unknownId, 0, word.length);
+    const isTooLong = word.length > MAX_WORD_CHARACTERS && [...word].length > MAX_WORD_CHARACTERS;
     const pieces: number[] = [];
     const bounds: number[] = [0];
     for (let start = 0; start < word.length; ) {
       const table = start === 0 ? this.vocabulary.ids : this.#continuations;
       let end = Math.min(word.length, start + (start === 0 ? this.#longestPiece : this.#longestContinuation));
       let id: number | undefined;
-      for (; end > start; end--) {
+      for (; end > start && !isTooLong; end--) {
         id = table.get(word.slice(start, end));
         if (id !== undefined) break;
       }
-      if (id === undefined) return emit(this.#unknownId, 0, word.length);
+      if (id === undefined) {
+        emit(this.#unknownId, 0, word.length);
+        return;
+      }
       pieces.push(id);
       bounds.push(end);
       start = end;

@@ -7,18 +7,22 @@
 const MAX_SEGMENT_BYTES = 255;
 /** Linux' PATH_MAX; a checkpoint's longest path is below 100. */
 const MAX_PATH_BYTES = 4096;
+/** Checkpoints and data sets have up to four; checks which walk up a path stay cheap. */
+const MAX_SEGMENTS = 64;
 
 /** Why a path from outside must not be used, or undefined when it is safe to join to a folder. */
 export function unsafePathReason(name: string): string | undefined {
   if (name === '') return 'an empty name';
   if (name.includes('\0')) return 'a NUL character in the name';
-  if (/[\u0001-\u001f\u007f]/.test(name)) return 'a control character in the name';
+  if (/[\u0001-\u001f\u007f-\u009f]/.test(name)) return 'a control character in the name';
   if (/^[A-Za-z]:/.test(name)) return 'a drive letter';
   if (name.includes('\\')) return 'a backslash in the name';
   if (name.startsWith('/')) return 'an absolute path';
   if (name.includes(':')) return 'a colon in the name (an alternate stream on Windows)';
   if (Buffer.byteLength(name) > MAX_PATH_BYTES) return `a name longer than ${MAX_PATH_BYTES} bytes`;
-  for (const segment of name.split('/')) {
+  const segments = name.split('/');
+  if (segments.length > MAX_SEGMENTS) return `a path of more than ${MAX_SEGMENTS} segments`;
+  for (const segment of segments) {
     if (segment === '..') return 'a ".." segment';
     if (segment === '.' || segment === '') return 'an empty or "." segment';
     if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES) return `a segment longer than ${MAX_SEGMENT_BYTES} bytes`;

@@ -27,7 +27,10 @@ describe.each(['capi', 'node'] as const)('a binding through the %s runtime', (ru
     const x = zeros('float32', [1, 2]);
     const sum = zeros('float32', [1, 2]);
     const binding = session.createBinding();
-    binding.input('x', x).input('ids', zeros('int64', [1, 1])).output('sum', sum);
+    binding
+      .input('x', x)
+      .input('ids', zeros('int64', [1, 1]))
+      .output('sum', sum);
     x.data.set([1, 2]);
     await binding.run();
     expect([...sum.data]).toEqual([2, 4]);
@@ -70,7 +73,10 @@ describe.each(['capi', 'node'] as const)('a binding through the %s runtime', (ru
   it('takes another tensor for a name in place of the first', async () => {
     const session = await load(arithmetic);
     const sum = zeros('float32', [1, 2]);
-    const binding = session.createBinding().input('ids', zeros('int64', [1, 1])).output('sum', sum);
+    const binding = session
+      .createBinding()
+      .input('ids', zeros('int64', [1, 1]))
+      .output('sum', sum);
     for (const number of [1, 2, 3]) {
       await binding.input('x', float32Tensor(Float32Array.of(number, 0), [1, 2])).run();
       expect(sum.data[0]).toBe(2 * number);
@@ -94,7 +100,10 @@ describe.each(['capi', 'node'] as const)('a binding through the %s runtime', (ru
   it('refuses names, types and shapes that the graph does not have, and stays usable', async () => {
     const session = await load(arithmetic);
     const sum = zeros('float32', [1, 2]);
-    const binding = session.createBinding().input('ids', zeros('int64', [1, 1])).output('sum', sum);
+    const binding = session
+      .createBinding()
+      .input('ids', zeros('int64', [1, 1]))
+      .output('sum', sum);
     const x = float32Tensor(Float32Array.of(1, 1), [1, 2]);
     expect(() => binding.input('y', x)).toThrow('the graph has no input "y"; it has x, ids');
     expect(() => binding.output('y', x)).toThrow('the graph has no output "y"; it has sum, product, twice');
@@ -102,14 +111,21 @@ describe.each(['capi', 'node'] as const)('a binding through the %s runtime', (ru
     await expect(binding.run()).rejects.toThrow('missing inputs: "x"');
     await binding.input('x', x).run();
     expect([...sum.data]).toEqual([2, 2]);
-    await expect(session.createBinding().input('x', x).input('ids', zeros('int64', [1, 1])).run()).rejects.toThrow(
-      'no output is bound',
-    );
+    await expect(
+      session
+        .createBinding()
+        .input('x', x)
+        .input('ids', zeros('int64', [1, 1]))
+        .run(),
+    ).rejects.toThrow('no output is bound');
   });
 
   it('refuses an output array whose shape is not what the run computes', async () => {
     const session = await load(arithmetic);
-    const binding = session.createBinding().input('x', zeros('float32', [3, 2])).input('ids', zeros('int64', [1, 1]));
+    const binding = session
+      .createBinding()
+      .input('x', zeros('float32', [3, 2]))
+      .input('ids', zeros('int64', [1, 1]));
     const error: unknown = await binding
       .output('sum', zeros('float32', [1, 2]))
       .run()
@@ -121,7 +137,10 @@ describe.each(['capi', 'node'] as const)('a binding through the %s runtime', (ru
   it('does not run twice at once, nor change while it runs', async () => {
     const session = await load(matrixPower(20));
     const x = float32Tensor(identityMatrix(128), [128, 128]);
-    const binding = session.createBinding().input('x', x).output('y', zeros('float32', [128, 128]));
+    const binding = session
+      .createBinding()
+      .input('x', x)
+      .output('y', zeros('float32', [128, 128]));
     const first = binding.run();
     await expect(binding.run()).rejects.toMatchObject({ code: 'binding-busy' });
     expect(() => binding.input('x', x)).toThrow(UsageError);
@@ -153,7 +172,11 @@ describe('a synchronous run', () => {
     open.push(session);
     const x = float32Tensor(Float32Array.of(1, 2), [1, 2]);
     const sum: Tensor<'float32'> = zeros('float32', [1, 2]);
-    const binding = session.createBinding().input('x', x).input('ids', zeros('int64', [1, 1])).output('sum', sum);
+    const binding = session
+      .createBinding()
+      .input('x', x)
+      .input('ids', zeros('int64', [1, 1]))
+      .output('sum', sum);
     return { binding, sum };
   };
 

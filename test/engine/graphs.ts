@@ -16,7 +16,11 @@ export const arithmetic = onnxBytes({
     { op: 'Add', inputs: ['ids', 'ids'], outputs: ['twice'] },
   ],
   inputs: [float('x', 'batch_size', 2), int64('ids', 'batch_size', 'sequence_length')],
-  outputs: [float('sum', 'batch_size', 2), float('product', 'batch_size', 2), int64('twice', 'batch_size', 'sequence_length')],
+  outputs: [
+    float('sum', 'batch_size', 2),
+    float('product', 'batch_size', 2),
+    int64('twice', 'batch_size', 'sequence_length'),
+  ],
 });
 
 /** Casts `x` (float32 [n]) to every type that can cross, and to float64, which cannot. */

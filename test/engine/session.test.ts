@@ -2,13 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openSession, type SessionOptions } from '../../src/engine/open-session.ts';
 import type { Session } from '../../src/engine/session.ts';
 import { float32Tensor, int64Tensor, type Tensor, toNumbers, zeros } from '../../src/engine/tensor.ts';
-import {
-  IntegrityError,
-  NotFoundError,
-  ResourceError,
-  UnsupportedError,
-  UsageError,
-} from '../../src/util/errors.ts';
+import { IntegrityError, NotFoundError, ResourceError, UnsupportedError, UsageError } from '../../src/util/errors.ts';
 import {
   arithmetic,
   casts,
@@ -19,9 +13,9 @@ import {
   identities,
   identityMatrix,
   matrixPower,
+  writeFiles,
 } from './graphs.ts';
 import { onnxBytes } from './onnx-bytes.ts';
-import { writeFiles } from './graphs.ts';
 
 const files = writeFiles({
   'arithmetic 图.onnx': arithmetic,
@@ -105,7 +99,10 @@ describe.each(['capi', 'node'] as const)('a session through the %s runtime', (ru
     const dtypes = ['float32', 'float16', 'int64', 'int32', 'int8', 'uint8', 'bool'] as const;
     const feed = (tensorOf: (dtype: (typeof dtypes)[number]) => Tensor) =>
       Object.fromEntries(dtypes.map((dtype) => [`${dtype}_in`, tensorOf(dtype)]));
-    const empty = await session.run(feed((dtype) => zeros(dtype, [0, 3])), dtypes);
+    const empty = await session.run(
+      feed((dtype) => zeros(dtype, [0, 3])),
+      dtypes,
+    );
     for (const dtype of dtypes) expect(empty[dtype]).toEqual(zeros(dtype, [0, 3]));
     const view = float32Tensor(Float32Array.of(9, 1, 2, 9).subarray(1, 3), [1, 2]);
     const full = await session.run({ ...feed((dtype) => zeros(dtype, [1, 2])), float32_in: view }, ['float32']);
@@ -163,7 +160,10 @@ describe.each(['capi', 'node'] as const)('a session through the %s runtime', (ru
     it('an unknown input, with the names there are', async () => {
       const error = await fails(arithmetic, { x, input_ids: ids }, ['sum']);
       expect(error).toBeInstanceOf(UsageError);
-      expect(error).toMatchObject({ code: 'unknown-input', message: 'the graph has no input "input_ids"; it has x, ids' });
+      expect(error).toMatchObject({
+        code: 'unknown-input',
+        message: 'the graph has no input "input_ids"; it has x, ids',
+      });
     });
 
     it('a missing input, with its type', async () => {
@@ -204,9 +204,13 @@ describe.each(['capi', 'node'] as const)('a session through the %s runtime', (ru
     });
 
     it('an id outside the vocabulary', async () => {
-      const error = await fails(embedding, { ids: { dtype: 'int64', shape: [1], data: BigInt64Array.of(4n) } }, ['rows']);
+      const error = await fails(embedding, { ids: { dtype: 'int64', shape: [1], data: BigInt64Array.of(4n) } }, [
+        'rows',
+      ]);
       expect(error).toBeInstanceOf(UsageError);
-      expect(error?.message).toMatch(/^the graph in memory failed while running: indices element out of data bounds, idx=4/);
+      expect(error?.message).toMatch(
+        /^the graph in memory failed while running: indices element out of data bounds, idx=4/,
+      );
     });
 
     it('an output that does not fit into memory', async () => {

@@ -2,10 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Example, type LoadedSplit, loadSplit } from '../../src/evaluation/dataset.ts';
+import { loadSplit } from '../../src/evaluation/dataset.ts';
 import { evaluateHead } from '../../src/evaluation/evaluate.ts';
+import type { EncodedRow, HeadScorer } from '../../src/evaluation/head-scorer.ts';
 import { CLUE_TASKS, type ClueTaskName } from '../../src/evaluation/tasks/index.ts';
 import { loadRegistry } from '../../src/registry/registry.ts';
+import { openTokenizer } from '../../src/tokenizers/open.ts';
 import { hasShared, SHARED } from './fixtures.ts';
 
 // biome-ignore format: a table reads by its columns
@@ -76,7 +78,12 @@ interface Golden {
   readonly first_rows: readonly { row: number; input_ids: number[]; token_type_ids: number[]; logits: number[] }[];
 }
 
-const ARCHIVES = { afqmc: 'afqmc_public', tnews: 'tnews_public', wsc: 'cluewsc2020_public', csl: 'csl_public' } as const;
+const ARCHIVES = {
+  afqmc: 'afqmc_public',
+  tnews: 'tnews_public',
+  wsc: 'cluewsc2020_public',
+  csl: 'csl_public',
+} as const;
 
 describe.runIf(hasShared('golden', 'eval') && hasShared('data', 'clue'))('the evaluation goldens', () => {
   for (const [name, archive] of Object.entries(ARCHIVES) as [keyof typeof ARCHIVES, string][]) {
@@ -84,29 +91,46 @@ describe.runIf(hasShared('golden', 'eval') && hasShared('data', 'clue'))('the ev
     const task = CLUE_TASKS[name];
     const readGolden = async () => JSON.parse(await readFile(path.join(folder, 'golden.json'), 'utf8')) as Golden;
 
-    it(`${name}: rows, labels, length and score are PyTorch's`, async () => {
+    it(`${name}: the inputs of all rows have PyTorch's ids, its answers PyTorch's score`, async () => {
       const golden = await readGolden();
       const data = await load(name, archive);
+      const scorer = await replay(golden, folder);
       expect(task.labels.map((label) => label.value)).toEqual(golden.labels);
       expect(task.maxLength).toBe(golden.max_length);
-      const run = await evaluateHead({ task, data, ...replay(golden, data) });
-      expect(run).toMatchObject({ examples: golden.rows, correct: golden.correct, accuracy: golden.accuracy });
+      const model = { name: 'golden', revision: null, dtype: 'fp16' };
+      const run = await evaluateHead({ task, data, scorer, model, environment: {} });
+      for (const { row, input_ids, token_type_ids } of golden.first_rows)
+        expect(scorer.encoded[row], `row ${row}`).toEqual({ ids: input_ids, typeIds: token_type_ids });
+      expect(run).toMatchObject({
+        examples: golden.rows,
+        correct: golden.correct,
+        accuracy: golden.accuracy,
+        tokens: golden.tokens,
+      });
     });
   }
 });
 
-/** A scorer that gives each row PyTorch's answer: what is tested is everything around the model. */
-function replay(golden: Golden, data: LoadedSplit) {
-  let next = 0;
-  const scorer = {
+/** Encodes as the model's tokenizer does and gives each row PyTorch's answer: what is tested is everything around the graph. */
+async function replay(golden: Golden, folder: string) {
+  const tokenizer = await openTokenizer(folder);
+  const encoded: EncodedRow[] = [];
+  const rowOf = new Map<EncodedRow, number>();
+  const scorer: HeadScorer & { readonly encoded: readonly EncodedRow[] } = {
     labels: golden.labels,
-    encode: (_: Pick<Example, 'text' | 'pair'>) => ({ ids: [next++], typeIds: [0] }),
-    score: async (batch: readonly { ids: readonly number[] }[]) =>
-      batch.map(({ ids }) => {
+    encoded,
+    encode({ text, pair }, maxLength) {
+      const row = tokenizer.encodeIds(text, { pair, maxLength });
+      rowOf.set(row, encoded.length);
+      encoded.push(row);
+      return row;
+    },
+    score: async (batch) =>
+      batch.map((row) => {
         const logits = new Float32Array(golden.labels.length);
-        logits[golden.predicted[ids[0]!]!] = 1;
+        logits[golden.predicted[rowOf.get(row)!]!] = 1;
         return logits;
       }),
   };
-  return { scorer, data, model: { name: 'golden', revision: null, dtype: 'fp16' }, environment: {} };
+  return scorer;
 }

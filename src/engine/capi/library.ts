@@ -35,7 +35,7 @@ const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, string>> = {
   win32: 'onnxruntime.dll',
 };
 
-/** By file. koffi takes its configuration only before the first library, and each is kept for life (see above). */
+/** By file; kept for life (see above). */
 const loaded = new Map<string, Loaded>();
 
 interface Loaded extends OrtLibrary {
@@ -61,15 +61,17 @@ export function libraryPath(): string {
  * either cannot be loaded.
  */
 export async function loadLibrary(file?: string): Promise<OrtLibrary> {
+  let target = file;
   try {
     const { default: koffi } = await import('koffi');
-    const target = file ?? libraryPath();
+    target ??= libraryPath();
     const library = loaded.get(target) ?? readLibrary(koffi, target);
     loaded.set(target, library);
     return library;
   } catch (error) {
     if (error instanceof UnsupportedError) throw error;
-    throw new UnsupportedError(`the C API of ONNX Runtime cannot be loaded: ${messageOf(error)}`, {
+    const what = target === undefined ? '' : ` (${target})`;
+    throw new UnsupportedError(`the C API of ONNX Runtime${what} cannot be loaded: ${messageOf(error)}`, {
       code: 'runtime-unavailable',
       hint: 'reinstall fsb; with FSB_RUNTIME=node it uses the JavaScript API of onnxruntime-node instead',
       cause: error,
@@ -80,8 +82,7 @@ export async function loadLibrary(file?: string): Promise<OrtLibrary> {
 type Koffi = typeof import('koffi')['default'];
 
 function readLibrary(koffi: Koffi, file: string): Loaded {
-  if (loaded.size === 0)
-    koffi.config({ ...koffi.config(), sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  ensureStacks(koffi);
   const library = koffi.load(file);
   // OrtGetApiBase is the only symbol; it leads to { OrtApi* GetApi(version); const char* GetVersionString(); }
   const base: { GetApi: Pointer; GetVersionString: Pointer } = koffi.decode(
@@ -117,4 +118,11 @@ function readLibrary(koffi: Koffi, file: string): Loaded {
       return copy.buffer;
     },
   };
+}
+
+/** koffi takes a configuration only before the first library of the process, so that it is set no more than once. */
+function ensureStacks(koffi: Koffi): void {
+  const config = koffi.config();
+  if (Math.min(config.sync_stack_size ?? 0, config.async_stack_size ?? 0) < STACK_BYTES)
+    koffi.config({ ...config, sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
 }

@@ -45,7 +45,12 @@ export class CapiSession implements Session {
           ? api.CreateSession.async(environment, model, options)
           : api.CreateSessionFromArray.async(environment, model, model.byteLength, options),
       );
-      return new CapiSession(runtime, handle, nameOf(model), settings.device);
+      try {
+        return new CapiSession(runtime, handle, nameOf(model), settings.device);
+      } catch (error) {
+        api.ReleaseSession(handle);
+        throw error;
+      }
     } catch (error) {
       throw loadFailure(nameOf(model), settings.device, error);
     } finally {

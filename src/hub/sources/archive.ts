@@ -1,7 +1,6 @@
 /** A zip behind a URL, as the models were first published: fetched whole beside the target, then read like any zip. */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { openZip } from '../../util/zip.ts';
 import type { HttpClient } from '../http.ts';
 import { transferFile } from '../transfer.ts';
 import { httpSource } from './http.ts';
@@ -27,7 +26,7 @@ export function archiveSource({ url, scratchFolder, onBytes }: ArchiveOptions, h
     await mkdir(scratchFolder, { recursive: true });
     const { path: name, sizeBytes } = await transferFile(remote, file!, scratchFolder, { signal, onBytes });
     archiveBytes = sizeBytes;
-    return zipSource(await openZip(path.join(scratchFolder, name)), label);
+    return zipSource(path.join(scratchFolder, name), label);
   };
   return {
     label,

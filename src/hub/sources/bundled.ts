@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { IntegrityError, NotFoundError } from '../../util/errors.ts';
 import { sha256OfFile } from '../../util/files.ts';
 import { unsafePathReason } from '../../util/relative-path.ts';
-import { openZip } from '../../util/zip.ts';
 import { compareChecksum } from '../checksum.ts';
 import { zipSource } from './local.ts';
 import type { Source, SourceSpec } from './source.ts';
@@ -32,5 +31,5 @@ export async function bundledSource(
       hint: 'install fsb again',
     });
   compareChecksum(spec, { sizeBytes: found.size, sha256: await sha256OfFile(file, signal) }, file);
-  return zipSource(await openZip(file), `bundled:${spec.path}`);
+  return zipSource(file, `bundled:${spec.path}`);
 }

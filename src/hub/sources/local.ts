@@ -1,6 +1,6 @@
 /** A checkpoint on this machine: a folder, or a zip as the models were first handed out. */
 import { createReadStream } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IntegrityError, isSystemError, NotFoundError, UsageError } from '../../util/errors.ts';
@@ -9,7 +9,8 @@ import { checkpointRoot, isLitter, isWeights } from '../checkpoint-files.ts';
 import type { Listing, Source, SourceFile } from './source.ts';
 
 const READ_CHUNK_BYTES = 1 << 20;
-const MAX_FOLDER_FILES = 10_000;
+/** A checkpoint has a dozen files, a clone some hundred objects in .git; more is another kind of folder. */
+const MAX_FOLDER_ENTRIES = 50_000;
 const LFS_POINTER_START = 'version https://git-lfs.github.com/spec/';
 const LFS_POINTER_MAX_BYTES = 1024;
 
@@ -22,31 +23,19 @@ export async function localSource(location: string): Promise<Source> {
     throw error;
   });
   if (found.isDirectory()) return folderSource(target);
-  if (found.isFile()) return zipSource(await openZip(target), `local:${target}`);
+  if (found.isFile()) return zipSource(target, `local:${target}`);
   throw new UsageError(`${target}: expected a folder or a zip`, { code: 'not-a-checkpoint' });
 }
 
-/** The files of an open archive, under the folder that is the checkpoint; closes the archive with itself. */
-export function zipSource(archive: ZipArchive, label: string): Source {
-  const entries = archive.entries.filter((entry) => !isLitter(entry.path));
-  const root = rootOf(
-    entries.map((entry) => entry.path),
-    archive.file,
-  );
-  const byPath = new Map(entries.flatMap((entry) => (root.holds(entry.path) ? [[root.strip(entry.path), entry]] : [])));
-  return {
-    label,
-    async list() {
-      const files = [...byPath].map(([name, entry]) => ({ path: name, sizeBytes: entry.sizeBytes }));
-      return { revision: undefined, files, leftOut: root.leftOut };
-    },
-    async open(file, offset) {
-      const entry = byPath.get(file.path);
-      if (!entry) throw missing(archive.file, file.path);
-      return { chunks: skip(archive.stream(entry), offset), sizeBytes: entry.sizeBytes - offset };
-    },
-    close: () => archive.close(),
-  };
+/** The files of a zip, under the folder in it that is the checkpoint. Throws what openZip and checkpointRoot throw. */
+export async function zipSource(file: string, label: string): Promise<Source> {
+  const archive = await openZip(file);
+  try {
+    return sourceOfArchive(archive, label);
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
 }
 
 /** The files of a folder, under the folder in it that is the checkpoint; links to files are followed. */
@@ -77,6 +66,28 @@ export async function folderSource(folder: string): Promise<Source> {
 
 // --- internal ---
 
+function sourceOfArchive(archive: ZipArchive, label: string): Source {
+  const entries = archive.entries.filter((entry) => !isLitter(entry.path));
+  const root = rootOf(
+    entries.map((entry) => entry.path),
+    archive.file,
+  );
+  const byPath = new Map(entries.flatMap((entry) => (root.holds(entry.path) ? [[root.strip(entry.path), entry]] : [])));
+  return {
+    label,
+    async list() {
+      const files = [...byPath].map(([name, entry]) => ({ path: name, sizeBytes: entry.sizeBytes }));
+      return { revision: undefined, files, leftOut: root.leftOut };
+    },
+    async open(file, offset) {
+      const entry = byPath.get(file.path);
+      if (!entry) throw missing(archive.file, file.path);
+      return { chunks: skip(archive.stream(entry), offset), sizeBytes: entry.sizeBytes - offset };
+    },
+    close: () => archive.close(),
+  };
+}
+
 function rootOf(paths: readonly string[], where: string) {
   const folder = checkpointRoot(paths, where);
   const prefix = folder === '' ? '' : `${folder}/`;
@@ -91,7 +102,13 @@ function rootOf(paths: readonly string[], where: string) {
 async function walk(folder: string): Promise<{ files: { path: string; sizeBytes: number }[]; otherFolders: string[] }> {
   const files: { path: string; sizeBytes: number }[] = [];
   const otherFolders: string[] = [];
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+  let entries = 0;
+  for await (const entry of await opendir(folder, { recursive: true })) {
+    if (++entries > MAX_FOLDER_ENTRIES)
+      throw new UsageError(`${folder}: more than ${MAX_FOLDER_ENTRIES} files and folders; a checkpoint has a dozen`, {
+        code: 'not-a-checkpoint',
+        hint: 'give the folder which holds config.json itself',
+      });
     const full = path.join(entry.parentPath, entry.name);
     const name = path.relative(folder, full).split(path.sep).join('/');
     if (entry.isDirectory() || isLitter(name)) continue;
@@ -100,11 +117,6 @@ async function walk(folder: string): Promise<{ files: { path: string; sizeBytes:
     });
     if (target.isFile()) files.push({ path: name, sizeBytes: target.size });
     else otherFolders.push(name); // a link to a folder could lead in circles
-    if (files.length > MAX_FOLDER_FILES)
-      throw new UsageError(`${folder}: more than ${MAX_FOLDER_FILES} files; a checkpoint has a dozen`, {
-        code: 'not-a-checkpoint',
-        hint: 'give the folder which holds config.json itself',
-      });
   }
   return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), otherFolders };
 }

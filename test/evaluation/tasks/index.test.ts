@@ -38,6 +38,18 @@ describe('every task', () => {
   });
 });
 
+describe('the bundled poet data', () => {
+  it('loads with the counts that the task and the registry state', async () => {
+    const registry = await loadRegistry({ overlayFile: null });
+    const knownFiles = registry.datasets.poet!.files;
+    for (const split of ['train', 'dev', 'test']) {
+      const data = await loadSplit({ task: CLUE_TASKS.poet, source: path.resolve('models/poet'), split, knownFiles });
+      expect(data).toMatchObject({ official: true, labelled: true, dropped: 0 });
+      expect(data.available).toBe(knownFiles.find((file) => file.path === `${split}.json`)!.rows);
+    }
+  });
+});
+
 describe('labels', () => {
   it('stand in the order of the CLUE baselines', () => {
     const values = (name: keyof typeof CLUE_TASKS) => CLUE_TASKS[name].labels.map((label) => label.value);

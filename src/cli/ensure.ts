@@ -1,0 +1,169 @@
+/**
+ * From what the user calls a model to a folder on this machine, with the missing steps done and said on stderr.
+ * A name is looked up in the registry first; a path (with a separator at its start, or one that exists) is a folder.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { PullOptions, PullResult } from '../hub/pull.ts';
+import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '../registry/home.ts';
+import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
+import { NetworkError, NotFoundError } from '../util/errors.ts';
+import { isDirectory, pathExists } from '../util/files.ts';
+import type { Context } from './context.ts';
+import { convertFolder } from './convert-folder.ts';
+import { localState } from './local-state.ts';
+
+export interface EnsureOptions {
+  readonly dtype: string;
+  /** False: do nothing that takes long, refuse instead. */
+  readonly auto: boolean;
+}
+
+/** What a name stands for. */
+type Place =
+  | { readonly kind: 'model'; readonly folder: string }
+  | { readonly kind: 'checkpoint'; readonly folder: string; readonly name: string; readonly revision: string | null }
+  | { readonly kind: 'registry'; readonly entry: RegistryModel };
+
+/** The model folder that NAME means, after pulling and converting what is missing. */
+export async function ensureModel(context: Context, name: string, options: EnsureOptions): Promise<string> {
+  const place = await placeOf(context, name, options.dtype);
+  if (place.kind === 'model') return place.folder;
+  if (!options.auto)
+    throw new NotFoundError(`${name} is not converted to ${options.dtype} on this machine, and --no-auto forbids doing it`, {
+      code: 'not-converted',
+      hint: `run: fsb convert ${name} --dtype ${options.dtype}`,
+    });
+  const checkpoint = place.kind === 'checkpoint' ? place : await pulled(context, place.entry);
+  const target = modelFolder(checkpoint.name, options.dtype, context.environment.home);
+  context.output.note(context.messages.missingStep(name, `fsb convert ${name} --dtype ${options.dtype}`));
+  await convertFolder(context, checkpoint.folder, target, { dtype: options.dtype, name: checkpoint.name, revision: checkpoint.revision });
+  return target;
+}
+
+/** The checkpoint folder that NAME means, pulled when it is missing, with the name its model gets. */
+export async function ensureCheckpoint(context: Context, name: string): Promise<{ folder: string; name: string; revision: string | null }> {
+  const place = await placeOf(context, name);
+  if (place.kind === 'checkpoint') return place;
+  if (place.kind === 'registry') return pulled(context, place.entry);
+  throw new NotFoundError(`${place.folder} is a converted model; expected a PyTorch checkpoint`, { code: 'not-a-checkpoint' });
+}
+
+/**
+ * The file or folder that a name or path means, as it is now: a path as given; a name's checkpoint, else its newest
+ * model. Throws NotFoundError when nothing of it is on this machine.
+ */
+export async function locate(context: Context, target: string): Promise<string> {
+  if (isPath(target) || (await pathExists(target))) {
+    if (await pathExists(target)) return target;
+    throw new NotFoundError(`${target} does not exist`, { code: 'file-not-found' });
+  }
+  const place = await placeOf(context, target);
+  if (place.kind !== 'registry') return place.folder;
+  const state = await localState(place.entry.name, context.environment.home);
+  const dtype = state.models[0];
+  if (dtype) return modelFolder(place.entry.name, dtype, context.environment.home);
+  throw new NotFoundError(`nothing of ${place.entry.name} is on this machine`, { code: 'not-here', hint: `run: fsb pull ${place.entry.name}` });
+}
+
+/** Pulls a registry entry with a progress bar; see PullOptions for the rest. */
+export async function pullEntry(context: Context, entry: RegistryModel, options: Partial<PullOptions> = {}): Promise<PullResult> {
+  const { pullModel } = await import('../hub/pull.ts');
+  const { environment, messages, output } = context;
+  const progress = await output.progress(messages.pulling(entry.name), 'bytes');
+  let total: number | undefined;
+  let finished = 0;
+  try {
+    return await pullModel({
+      ...pullSettings(context, entry),
+      signal: context.signal,
+      onEvent(event) {
+        if (event.type === 'passed-over') output.note(`${event.source}: ${event.reason}`);
+        else if (event.type === 'source') output.note(messages.source(event.source));
+        else if (event.type === 'files') total = event.totalBytes;
+        else if (event.type === 'file') finished += event.sizeBytes;
+        else if (event.type === 'progress') progress.update(finished + event.bytes, total ?? event.sizeBytes ?? 0);
+        else if (event.type === 'left-out') output.note(messages.leftOut(event.paths.join(', ')));
+      },
+      ...options,
+    });
+  } catch (error) {
+    // the one case where another command helps and the error itself cannot know it
+    if (error instanceof NetworkError && environment.offline)
+      throw new NetworkError(error.message, { code: error.code, hint: error.hint ?? messages.offlineHint(entry.name), cause: error });
+    throw error;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Options of a pull that follow from the registry and the environment. */
+export function pullSettings(context: Context, entry: RegistryModel): PullOptions {
+  const { environment } = context;
+  return {
+    name: entry.name,
+    sources: entry.sources,
+    target: (revision) => checkpointFolder(entry.name, revision, environment.home),
+    offline: environment.offline,
+    huggingFaceEndpoint: environment.huggingFaceEndpoint,
+    huggingFaceToken: environment.huggingFaceToken,
+  };
+}
+
+// --- internal ---
+
+async function placeOf(context: Context, name: string, dtype?: string): Promise<Place> {
+  if (isPath(name)) return folderPlace(context, name, dtype);
+  const registry = await context.registry();
+  const entry = findModel(registry, name);
+  const home = context.environment.home;
+  const key = entry?.name ?? name;
+  if (dtype !== undefined && (await pathExists(path.join(modelFolder(key, dtype, home), 'manifest.json'))))
+    return { kind: 'model', folder: modelFolder(key, dtype, home) };
+  const local = await newestCheckpoint(key, home);
+  if (local) return { kind: 'checkpoint', name: key, ...local };
+  if (entry) return { kind: 'registry', entry };
+  if (await isDirectory(name)) return folderPlace(context, name, dtype);
+  return { kind: 'registry', entry: getModel(registry, name) }; // throws, with near names
+}
+
+async function folderPlace(context: Context, folder: string, dtype?: string): Promise<Place> {
+  if (!(await pathExists(folder))) throw new NotFoundError(`${folder} does not exist`, { code: 'folder-not-found' });
+  if (await pathExists(path.join(folder, 'manifest.json'))) return { kind: 'model', folder };
+  const name = await uniqueName(folder);
+  const converted = dtype === undefined ? undefined : modelFolder(name, dtype, context.environment.home);
+  if (converted && (await pathExists(path.join(converted, 'manifest.json')))) return { kind: 'model', folder: converted };
+  return { kind: 'checkpoint', folder, name, revision: null };
+}
+
+/** Written as a path: ./x, ../x, /x, ~/x, C:\x. Hub ids have a slash too, but never at their start. */
+function isPath(name: string): boolean {
+  return path.isAbsolute(name) || /^(\.{1,2}|~)?[/\\]/.test(name) || name === '.' || name === '..';
+}
+
+/** A folder's own name with a mark that changes when its files do, so that a stale conversion is never taken. */
+async function uniqueName(folder: string): Promise<string> {
+  const absolute = path.resolve(folder);
+  const hash = createHash('sha256').update(absolute);
+  if (await isDirectory(absolute))
+    for (const file of (await readdir(absolute)).sort()) {
+      const { size, mtimeMs } = await stat(path.join(absolute, file));
+      hash.update(`\0${file}\0${size}\0${mtimeMs}`);
+    }
+  return `${folderName(path.basename(absolute))}-${hash.digest('hex').slice(0, 8)}`;
+}
+
+async function newestCheckpoint(name: string, home: string): Promise<{ folder: string; revision: string | null } | undefined> {
+  const parent = checkpointsFolder(name, home);
+  const { checkpoints } = await localState(name, home);
+  const dated = await Promise.all(checkpoints.map(async (revision) => ({ revision, at: (await stat(path.join(parent, revision))).mtimeMs })));
+  const newest = dated.sort((a, b) => b.at - a.at)[0];
+  return newest && { folder: path.join(parent, newest.revision), revision: newest.revision === 'local' ? null : newest.revision };
+}
+
+async function pulled(context: Context, entry: RegistryModel): Promise<{ folder: string; name: string; revision: string | null }> {
+  context.output.note(context.messages.missingStep(entry.name, `fsb pull ${entry.name}`));
+  const result = await pullEntry(context, entry);
+  return { folder: result.path, name: entry.name, revision: result.revision };
+}

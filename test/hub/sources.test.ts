@@ -1,0 +1,211 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { createHttpClient, type HttpClient } from '../../src/hub/http.ts';
+import { archiveSource } from '../../src/hub/sources/archive.ts';
+import { bundledSource } from '../../src/hub/sources/bundled.ts';
+import { fileNameOf, httpSource } from '../../src/hub/sources/http.ts';
+import { huggingFaceSource } from '../../src/hub/sources/huggingface.ts';
+import { localSource } from '../../src/hub/sources/local.ts';
+import type { Source } from '../../src/hub/sources/source.ts';
+import { sha256OfFile } from '../../src/util/files.ts';
+import { writeZip } from '../util/zip-writer.ts';
+import { errorOf, tree, useScratch } from './scratch.ts';
+import { bytes, COMMIT, hubRoutes, redirect, startServer, status, type TestServer } from './server.ts';
+
+const scratch = useScratch();
+const CHECKPOINT = { 'config.json': '{"model_type":"gpt2"}', 'pytorch_model.bin': '0123456789', 'vocab.txt': '[PAD]' };
+const zip = writeZip(Object.entries(CHECKPOINT).map(([name, data]) => ({ name: `闻仲/${name}`, data })));
+
+async function writeCheckpoint(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [name, data] of Object.entries(CHECKPOINT)) await writeFile(path.join(folder, name), data);
+}
+
+async function read(source: Source, file: string, offset: number): Promise<string> {
+  const { chunks, sizeBytes } = await source.open({ path: file }, offset);
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  const text = Buffer.concat(parts).toString();
+  if (sizeBytes !== undefined) expect(sizeBytes).toBe(text.length);
+  return text;
+}
+
+/** Every source of the same checkpoint: opened, and the number of files it lists. */
+const SOURCES: Readonly<Record<string, (server: TestServer, http: HttpClient) => Promise<[Source, number]>>> = {
+  folder: async () => {
+    await writeCheckpoint(scratch('in/model'));
+    return [await localSource(scratch('in')), 3];
+  },
+  'zip file': async () => {
+    await writeFile(scratch('in.zip'), zip);
+    return [await localSource(pathToFileURL(scratch('in.zip')).href), 3];
+  },
+  bundled: async () => {
+    await writeFile(scratch('mini.zip'), zip);
+    const spec = {
+      kind: 'bundled',
+      path: 'mini.zip',
+      sizeBytes: zip.length,
+      sha256: await sha256OfFile(scratch('mini.zip')),
+    } as const;
+    return [await bundledSource(spec, scratch()), 3];
+  },
+  'archive at a URL': async (server, http) => [
+    archiveSource({ url: `${server.url}/m.zip`, scratchFolder: scratch('m.partial') }, http),
+    3,
+  ],
+  'file at a URL': async (server, http) => [httpSource(`${server.url}/pytorch_model.bin`, http), 1],
+  'hub repository': async (server, http) => [huggingFaceSource({ repo: 'a/b', endpoint: `${server.url}/` }, http), 3],
+};
+
+describe.each(Object.entries(SOURCES))('a %s', (_kind, openSource) => {
+  it('lists its files and opens one at an offset', async () => {
+    const files = Object.fromEntries(Object.entries(CHECKPOINT).map(([name, content]) => [name, { content }]));
+    await using server = await startServer({
+      ...hubRoutes('a/b', files),
+      '/m.zip': bytes(zip),
+      '/pytorch_model.bin': bytes(CHECKPOINT['pytorch_model.bin']),
+    });
+    const http = createHttpClient();
+    const [source, count] = await openSource(server, http);
+    try {
+      const listing = await source.list();
+      expect(listing.files).toHaveLength(count);
+      expect(listing.files.map((file) => file.path)).toContain('pytorch_model.bin');
+      expect(await read(source, 'pytorch_model.bin', 0)).toBe('0123456789');
+      expect(await read(source, 'pytorch_model.bin', 6)).toBe('6789');
+    } finally {
+      await source.close();
+      await http.close();
+    }
+    expect(await tree(scratch())).not.toContain('m.partial');
+  });
+});
+
+describe('huggingFaceSource', () => {
+  const listing = (siblings: unknown): string => JSON.stringify({ sha: COMMIT, siblings });
+  const withHub = async <T>(
+    route: Parameters<typeof startServer>[0],
+    work: (endpoint: string, http: HttpClient) => Promise<T>,
+  ): Promise<T> => {
+    await using server = await startServer(route);
+    const http = createHttpClient();
+    try {
+      return await work(server.url, http);
+    } finally {
+      await http.close();
+    }
+  };
+
+  it('gives the commit, sha256 of files in Git LFS and blob ids of the others', async () => {
+    const files = { 'config.json': { content: '{}' }, 'a b/模型.bin': { content: 'weights', lfs: true } };
+    await withHub(hubRoutes('a/b', files, 'refs/pr/2'), async (endpoint, http) => {
+      const source = huggingFaceSource({ repo: 'a/b', revision: 'refs/pr/2', endpoint }, http);
+      const { revision, files: listed } = await source.list();
+      expect(revision).toBe(COMMIT);
+      expect(listed).toEqual([
+        { path: 'config.json', sizeBytes: 2, gitSha1: '9e26dfeeb6e641a33dae4961196235bdb965b21b' },
+        { path: 'a b/模型.bin', sizeBytes: 7, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      ]);
+      expect(await read(source, 'a b/模型.bin', 0)).toBe('weights');
+    });
+  });
+
+  it('follows a renamed repository', async () => {
+    const files = { 'config.json': { content: '{}' } };
+    const routes = {
+      ...hubRoutes('new/name', files),
+      '/api/models/old/name/revision/main': redirect('/api/models/new/name/revision/main?blobs=true', 307),
+    };
+    await withHub(routes, async (endpoint, http) => {
+      expect((await huggingFaceSource({ repo: 'old/name', endpoint }, http).list()).files).toHaveLength(1);
+    });
+  });
+
+  it.each([
+    ['a path that leaves the folder', listing([{ rfilename: '../../.bashrc' }]), 'unsafe-path', 6],
+    ['a listing without a commit', JSON.stringify({ siblings: [] }), 'malformed-document', 6],
+    ['a negative size', listing([{ rfilename: 'a', size: -1 }]), 'malformed-document', 6],
+    ['a login page', '<html>Please log in</html>', 'unexpected-answer', 4],
+  ])('refuses %s', async (_what, body, code, exitCode) => {
+    await withHub({ '/api/models/a/b/revision/main': status(200, {}, body) }, async (endpoint, http) => {
+      const error = await errorOf(huggingFaceSource({ repo: 'a/b', endpoint }, http).list());
+      expect(error).toMatchObject({ code, exitCode });
+    });
+  });
+
+  it('refuses another commit than the pinned one', async () => {
+    const pinned = 'f'.repeat(40);
+    await withHub(hubRoutes('a/b', {}, pinned), async (endpoint, http) => {
+      const error = await errorOf(huggingFaceSource({ repo: 'a/b', revision: pinned, endpoint }, http).list());
+      expect(error).toMatchObject({ code: 'revision-mismatch', exitCode: 6 });
+    });
+  });
+
+  it.each(['a/b/c', '../b', 'a b', ''])('refuses %j as a repository', (repo) => {
+    expect(() => huggingFaceSource({ repo }, createHttpClient())).toThrow(/expected a repository like/);
+  });
+});
+
+describe('localSource', () => {
+  it('names what is not there, and what is no checkpoint', async () => {
+    expect(await errorOf(localSource(scratch('none')))).toMatchObject({ code: 'file-not-found', exitCode: 3 });
+    await mkdir(scratch('empty'));
+    expect(await errorOf(localSource(scratch('empty')))).toMatchObject({ code: 'no-checkpoint', exitCode: 6 });
+    await writeFile(scratch('text.zip'), 'no zip at all, but long enough to have room for an end record');
+    expect(await errorOf(localSource(scratch('text.zip')))).toMatchObject({ code: 'corrupt-archive', exitCode: 6 });
+  });
+
+  it('follows links to files, as the cache of the hub has them, and leaves out links to folders', async () => {
+    await writeCheckpoint(scratch('blobs'));
+    await mkdir(scratch('snapshot'));
+    for (const name of Object.keys(CHECKPOINT)) await symlink(scratch('blobs', name), scratch('snapshot', name));
+    await symlink(scratch(), scratch('snapshot/loop'));
+    const { files, leftOut } = await (await localSource(scratch('snapshot'))).list();
+    expect(files.map((file) => [file.path, file.sizeBytes])).toEqual(
+      Object.entries(CHECKPOINT).map(([name, text]) => [name, text.length]),
+    );
+    expect(leftOut).toEqual(['loop']);
+  });
+
+  it('leaves out .git and refuses a Git LFS pointer in place of weights', async () => {
+    await writeCheckpoint(scratch('clone'));
+    await mkdir(scratch('clone/.git/lfs'), { recursive: true });
+    await writeFile(scratch('clone/.git/lfs/object.bin'), 'x');
+    const source = await localSource(scratch('clone'));
+    expect((await source.list()).files).toHaveLength(3);
+    await writeFile(
+      scratch('clone/pytorch_model.bin'),
+      'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n',
+    );
+    const error = await errorOf(localSource(scratch('clone')).then((pointer) => pointer.list()));
+    expect(error).toMatchObject({ code: 'lfs-pointer', exitCode: 6 });
+    expect(error.hint).toContain('git lfs pull');
+  });
+});
+
+describe('bundledSource', () => {
+  it('compares the zip with the registry before opening it', async () => {
+    await writeFile(scratch('m.zip'), zip);
+    const spec = { kind: 'bundled', path: 'm.zip', sizeBytes: zip.length, sha256: 'a'.repeat(64) } as const;
+    expect(await errorOf(bundledSource(spec, scratch()))).toMatchObject({ code: 'hash-mismatch', exitCode: 6 });
+    expect(await errorOf(bundledSource({ ...spec, path: 'none.zip' }, scratch()))).toMatchObject({
+      code: 'bundled-file-missing',
+      exitCode: 3,
+    });
+    expect(await errorOf(bundledSource({ ...spec, path: '../m.zip' }, scratch()))).toMatchObject({
+      code: 'unsafe-path',
+      exitCode: 6,
+    });
+  });
+});
+
+describe('fileNameOf', () => {
+  it('decodes the last segment and refuses URLs without one', () => {
+    expect(fileNameOf('https://h/a/%E9%97%BB%E4%BB%B2-3.5B.zip?Signature=1')).toBe('闻仲-3.5B.zip');
+    expect(() => fileNameOf('https://h/')).toThrow(/ends in a file name/);
+    expect(() => fileNameOf('https://h/..%2F..%2Fx')).toThrow(/ends in a file name/);
+  });
+});
