@@ -4,6 +4,7 @@
  * repositories; config.json gives only what no shape can tell (heads, activation, epsilon, labels).
  */
 import type { Graph, GraphOptions } from '../onnx/graph.ts';
+import type { ReadTensor } from './reference/arithmetic.ts';
 import type { Tensors } from './tensors.ts';
 
 /** As in the registry and in manifest.json. */
@@ -46,6 +47,22 @@ export interface GraphPlan {
   build(options: GraphOptions): Graph;
 }
 
+/**
+ * A check of a conversion by an independent path: the model cut to its first layer, as a graph over the same weights,
+ * against plain float64 arithmetic over the checkpoint's own tensors.
+ */
+export interface ProbePlan {
+  readonly graph: GraphPlan;
+  /** The graph's inputs for one row of ids, and leading values of its outputs as they must be. */
+  expect(ids: readonly number[], read: ReadTensor): Promise<ProbeExpectation>;
+}
+
+export interface ProbeExpectation {
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** By fsb's output names, flat in row-major order. */
+  readonly outputs: Readonly<Record<string, readonly number[]>>;
+}
+
 /** A checkpoint understood: everything that conversion needs to know. */
 export interface ModelPlan {
   readonly architecture: ArchitectureName;
@@ -58,6 +75,7 @@ export interface ModelPlan {
   /** Canonical names that repeat another tensor: the runtime uses the other one. */
   readonly aliases: Readonly<Record<string, string>>;
   readonly graphs: readonly GraphPlan[];
+  readonly probe: ProbePlan;
 }
 
 /** config.json, unchecked. */

@@ -18,6 +18,7 @@ import {
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
+import { encoderProbe } from './reference/encoder.ts';
 
 export const bert: Architecture = {
   name: 'bert',
@@ -49,6 +50,11 @@ export const bert: Architecture = {
       graphs: [
         { name: 'model', outputs: headOutputs(heads), build: (options) => buildGraph(config, maxPositions, options) },
       ],
+      probe: encoderProbe('bert', config, {
+        name: 'probe',
+        outputs: headOutputs(heads),
+        build: (options) => buildGraph({ ...config, numHiddenLayers: 1 }, maxPositions, options),
+      }),
     };
   },
 };

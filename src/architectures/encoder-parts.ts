@@ -19,6 +19,8 @@ export interface EncoderConfig {
   readonly layerNormEps: number;
   readonly activation: Activation;
   readonly heads: EncoderHeads;
+  /** Zhouwenwang: true when the rotation's angles are in the checkpoint. */
+  readonly storedAngles?: boolean;
 }
 
 const POSITION_EMBEDDINGS = 'embeddings.position_embeddings.weight';

@@ -18,6 +18,7 @@ import {
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
+import { encoderProbe } from './reference/encoder.ts';
 
 export const megatronBert: Architecture = {
   name: 'megatron-bert',
@@ -49,6 +50,11 @@ export const megatronBert: Architecture = {
       graphs: [
         { name: 'model', outputs: headOutputs(heads), build: (options) => buildGraph(config, maxPositions, options) },
       ],
+      probe: encoderProbe('megatron-bert', config, {
+        name: 'probe',
+        outputs: headOutputs(heads),
+        build: (options) => buildGraph({ ...config, numHiddenLayers: 1 }, maxPositions, options),
+      }),
     };
   },
 };

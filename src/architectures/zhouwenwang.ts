@@ -20,6 +20,7 @@ import {
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
+import { encoderProbe } from './reference/encoder.ts';
 import type { Tensors } from './tensors.ts';
 
 /** A persistent buffer upstream: where it is stored, its numbers (rounded to float16) are the rotation. */
@@ -64,6 +65,11 @@ export const zhouwenwang: Architecture = {
       ],
       aliases: ENCODER_ALIASES,
       graphs: [{ name: 'model', outputs: outputNames(config), build: (options) => buildGraph(config, options) }],
+      probe: encoderProbe('zhouwenwang', config, {
+        name: 'probe',
+        outputs: outputNames(config),
+        build: (options) => buildGraph({ ...config, numHiddenLayers: 1 }, options),
+      }),
     };
   },
 };

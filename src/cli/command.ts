@@ -7,6 +7,8 @@ import type { CommonOptions, Context } from './context.ts';
  * and names the action through `run`, which wraps it with the context.
  */
 export interface CommandModule {
+  /** False for a command whose output is for people only. @default true */
+  readonly json?: false;
   declare(command: Command, run: Runner): void;
 }
 

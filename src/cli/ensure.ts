@@ -31,23 +31,35 @@ export async function ensureModel(context: Context, name: string, options: Ensur
   const place = await placeOf(context, name, options.dtype);
   if (place.kind === 'model') return place.folder;
   if (!options.auto)
-    throw new NotFoundError(`${name} is not converted to ${options.dtype} on this machine, and --no-auto forbids doing it`, {
-      code: 'not-converted',
-      hint: `run: fsb convert ${name} --dtype ${options.dtype}`,
-    });
+    throw new NotFoundError(
+      `${name} is not converted to ${options.dtype} on this machine, and --no-auto forbids doing it`,
+      {
+        code: 'not-converted',
+        hint: `run: fsb convert ${name} --dtype ${options.dtype}`,
+      },
+    );
   const checkpoint = place.kind === 'checkpoint' ? place : await pulled(context, place.entry);
   const target = modelFolder(checkpoint.name, options.dtype, context.environment.home);
   context.output.note(context.messages.missingStep(name, `fsb convert ${name} --dtype ${options.dtype}`));
-  await convertFolder(context, checkpoint.folder, target, { dtype: options.dtype, name: checkpoint.name, revision: checkpoint.revision });
+  await convertFolder(context, checkpoint.folder, target, {
+    dtype: options.dtype,
+    name: checkpoint.name,
+    revision: checkpoint.revision,
+  });
   return target;
 }
 
 /** The checkpoint folder that NAME means, pulled when it is missing, with the name its model gets. */
-export async function ensureCheckpoint(context: Context, name: string): Promise<{ folder: string; name: string; revision: string | null }> {
+export async function ensureCheckpoint(
+  context: Context,
+  name: string,
+): Promise<{ folder: string; name: string; revision: string | null }> {
   const place = await placeOf(context, name);
   if (place.kind === 'checkpoint') return place;
   if (place.kind === 'registry') return pulled(context, place.entry);
-  throw new NotFoundError(`${place.folder} is a converted model; expected a PyTorch checkpoint`, { code: 'not-a-checkpoint' });
+  throw new NotFoundError(`${place.folder} is a converted model; expected a PyTorch checkpoint`, {
+    code: 'not-a-checkpoint',
+  });
 }
 
 /**
@@ -64,11 +76,18 @@ export async function locate(context: Context, target: string): Promise<string> 
   const state = await localState(place.entry.name, context.environment.home);
   const dtype = state.models[0];
   if (dtype) return modelFolder(place.entry.name, dtype, context.environment.home);
-  throw new NotFoundError(`nothing of ${place.entry.name} is on this machine`, { code: 'not-here', hint: `run: fsb pull ${place.entry.name}` });
+  throw new NotFoundError(`nothing of ${place.entry.name} is on this machine`, {
+    code: 'not-here',
+    hint: `run: fsb pull ${place.entry.name}`,
+  });
 }
 
 /** Pulls a registry entry with a progress bar; see PullOptions for the rest. */
-export async function pullEntry(context: Context, entry: RegistryModel, options: Partial<PullOptions> = {}): Promise<PullResult> {
+export async function pullEntry(
+  context: Context,
+  entry: RegistryModel,
+  options: Partial<PullOptions> = {},
+): Promise<PullResult> {
   const { pullModel } = await import('../hub/pull.ts');
   const { environment, messages, output } = context;
   const progress = await output.progress(messages.pulling(entry.name), 'bytes');
@@ -91,7 +110,11 @@ export async function pullEntry(context: Context, entry: RegistryModel, options:
   } catch (error) {
     // the one case where another command helps and the error itself cannot know it
     if (error instanceof NetworkError && environment.offline)
-      throw new NetworkError(error.message, { code: error.code, hint: error.hint ?? messages.offlineHint(entry.name), cause: error });
+      throw new NetworkError(error.message, {
+        code: error.code,
+        hint: error.hint ?? messages.offlineHint(entry.name),
+        cause: error,
+      });
     throw error;
   } finally {
     progress.stop();
@@ -133,7 +156,8 @@ async function folderPlace(context: Context, folder: string, dtype?: string): Pr
   if (await pathExists(path.join(folder, 'manifest.json'))) return { kind: 'model', folder };
   const name = await uniqueName(folder);
   const converted = dtype === undefined ? undefined : modelFolder(name, dtype, context.environment.home);
-  if (converted && (await pathExists(path.join(converted, 'manifest.json')))) return { kind: 'model', folder: converted };
+  if (converted && (await pathExists(path.join(converted, 'manifest.json'))))
+    return { kind: 'model', folder: converted };
   return { kind: 'checkpoint', folder, name, revision: null };
 }
 
@@ -154,15 +178,28 @@ async function uniqueName(folder: string): Promise<string> {
   return `${folderName(path.basename(absolute))}-${hash.digest('hex').slice(0, 8)}`;
 }
 
-async function newestCheckpoint(name: string, home: string): Promise<{ folder: string; revision: string | null } | undefined> {
+async function newestCheckpoint(
+  name: string,
+  home: string,
+): Promise<{ folder: string; revision: string | null } | undefined> {
   const parent = checkpointsFolder(name, home);
   const { checkpoints } = await localState(name, home);
-  const dated = await Promise.all(checkpoints.map(async (revision) => ({ revision, at: (await stat(path.join(parent, revision))).mtimeMs })));
+  const dated = await Promise.all(
+    checkpoints.map(async (revision) => ({ revision, at: (await stat(path.join(parent, revision))).mtimeMs })),
+  );
   const newest = dated.sort((a, b) => b.at - a.at)[0];
-  return newest && { folder: path.join(parent, newest.revision), revision: newest.revision === 'local' ? null : newest.revision };
+  return (
+    newest && {
+      folder: path.join(parent, newest.revision),
+      revision: newest.revision === 'local' ? null : newest.revision,
+    }
+  );
 }
 
-async function pulled(context: Context, entry: RegistryModel): Promise<{ folder: string; name: string; revision: string | null }> {
+async function pulled(
+  context: Context,
+  entry: RegistryModel,
+): Promise<{ folder: string; name: string; revision: string | null }> {
   context.output.note(context.messages.missingStep(entry.name, `fsb pull ${entry.name}`));
   const result = await pullEntry(context, entry);
   return { folder: result.path, name: entry.name, revision: result.revision };

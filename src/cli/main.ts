@@ -17,17 +17,19 @@ export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   const controller = abortOnSignals();
   try {
-    const program = await buildProgram(argv, controller.signal);
-    if (argv.length === 0) {
-      program.outputHelp();
-      return EXIT_CODES.ok;
-    }
-    await program.parseAsync([...argv], { from: 'user' });
+    await execute(argv, controller.signal);
     return EXIT_CODES.ok;
   } catch (error) {
     // what a signal caused reports as the signal, whatever the library made of the abort
     return report(controller.signal.aborted ? controller.signal.reason : error, argv);
   }
+}
+
+/** Runs one command; throws what it throws. `signal` interrupts it. */
+export async function execute(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const program = await buildProgram(argv, signal);
+  if (argv.length === 0) program.outputHelp();
+  else await program.parseAsync([...argv], { from: 'user' });
 }
 
 // --- internal ---
@@ -59,10 +61,8 @@ function declare(command: Command, module: { command: CommandModule }, signal: A
       return action(new Context(options, signal), ...(args.slice(0, -1) as never));
     };
   module.command.declare(command, run);
-  command
-    .option('--json', 'print one JSON document on stdout')
-    .option('--quiet', 'no progress and no notes on stderr')
-    .option('--debug', 'print the stack of an error');
+  if (module.command.json !== false) command.option('--json', 'print one JSON document on stdout');
+  command.option('--quiet', 'no progress and no notes on stderr').option('--debug', 'print the stack of an error');
 }
 
 function report(error: unknown, argv: readonly string[]): number {

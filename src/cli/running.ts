@@ -8,9 +8,12 @@ import { ensureModel } from './ensure.ts';
 /** Texts that are run together: enough for the kernels, little enough for a pipe to stay live. */
 const BATCH_ROWS = 16;
 
-export interface RunningOptions extends CommonOptions {
+export interface DeviceOptions {
   readonly device?: string;
   readonly threads?: number;
+}
+
+export interface RunningOptions extends CommonOptions, DeviceOptions {
   readonly dtype?: string;
   /** False with --no-auto. */
   readonly auto?: boolean;
@@ -21,11 +24,16 @@ export interface ReadingOptions extends RunningOptions {
   readonly jsonl?: boolean;
 }
 
-/** --device, --threads, --dtype, --no-auto. */
-export function runningOptions(command: Command): Command {
+/** --device and --threads. */
+export function deviceOptions(command: Command): Command {
   return command
     .option('--device <name>', 'auto, cpu, webgpu, cuda[:N], dml or coreml', 'auto')
-    .option('--threads <n>', 'threads (default: FSB_THREADS, else one per core)', positiveInteger('--threads'))
+    .option('--threads <n>', 'threads (default: FSB_THREADS, else one per core)', positiveInteger('--threads'));
+}
+
+/** --device, --threads, --dtype, --no-auto. */
+export function runningOptions(command: Command): Command {
+  return deviceOptions(command)
     .option('--dtype <type>', 'type of the converted model: fp32 or fp16', 'fp32')
     .option('--no-auto', 'do not pull or convert what is missing');
 }

@@ -4,28 +4,20 @@
  */
 import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ConfigJson, GraphPlan, ModelPlan } from '../architectures/architecture.ts';
+import type { ConfigJson, ModelPlan } from '../architectures/architecture.ts';
 import { detectArchitecture } from '../architectures/index.ts';
 import { Tensors } from '../architectures/tensors.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open.ts';
-import { type Graph, type GraphOptions, type Value, weightBytes } from '../onnx/graph.ts';
-import { WeightFile, type WrittenFile, writeGraph } from '../onnx/writer.ts';
-import { type Manifest, type ManifestGraph, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
+import { type Manifest, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
 import { elementCountOf, type LazyTensor } from '../tensor/lazy-tensor.ts';
-import { IntegrityError, NotFoundError, UsageError } from '../util/errors.ts';
+import { IntegrityError, NotFoundError } from '../util/errors.ts';
 import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
 import { readJson } from '../util/json.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { bindTensors } from './bind.ts';
-import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
-
-/** The types a model can be stored in, with the suffix of its files (the names that transformers.js looks for). */
-export const MODEL_DTYPES = {
-  fp32: { suffix: '', weights: 'float32' },
-  fp16: { suffix: '_fp16', weights: 'float16' },
-} as const;
-
-export type ModelDtype = keyof typeof MODEL_DTYPES;
+import type { WritableDtype } from './dtypes.ts';
+import { expectProbes, type ProbeText } from './expect-probes.ts';
+import { type ConvertProgress, writeGraphs } from './write-graphs.ts';
 
 /** Files of a checkpoint folder that belong to the model too. */
 const COMPANION_FILES = [
@@ -42,11 +34,13 @@ export interface TokenizerFiles {
   readonly manifest: ManifestTokenizer | null;
   /** File name → content, e.g. tokenizer.json and tokenizer_config.json. */
   readonly files: Readonly<Record<string, string>>;
+  /** What the model is probed with. @default ids that every vocabulary has */
+  readonly probe?: ProbeText | undefined;
 }
 
 export interface ConvertOptions {
   /** @default "fp32" */
-  readonly dtype?: ModelDtype;
+  readonly dtype?: WritableDtype;
   /** Name in the manifest. @default the checkpoint folder's name */
   readonly name?: string;
   /** 40-hex revision of the checkpoint, when known. */
@@ -55,17 +49,12 @@ export interface ConvertOptions {
   readonly knownHashes?: Readonly<Record<string, string>>;
   readonly tokenizer?: TokenizerFiles;
   /**
-   * Runs on the finished folder before it gets its final name, and may add to the manifest (probes); when it throws,
-   * nothing is left.
+   * Runs on the finished folder before it gets its final name, e.g. its probes; when it throws, nothing is left.
    */
-  readonly check?: (folder: string, manifest: Manifest) => Promise<Manifest>;
+  readonly check?: (folder: string, manifest: Manifest) => Promise<void>;
   readonly onProgress?: (progress: ConvertProgress) => void;
+  readonly onWarning?: (message: string) => void;
   readonly signal?: AbortSignal;
-}
-
-export interface ConvertProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
 }
 
 /**
@@ -84,9 +73,9 @@ export async function convertCheckpoint(
     const { plan, tensors } = planModel(checkpoint, config);
     return await writeFolder(target, async (folder) => {
       const manifest = await writeModel(folder, plan, tensors, checkpoint, options);
-      const checked = options.check ? await options.check(folder, manifest) : manifest;
-      await writeManifest(folder, checked);
-      return checked;
+      await writeManifest(folder, manifest);
+      await options.check?.(folder, manifest);
+      return manifest;
     });
   } finally {
     await checkpoint.close();
@@ -103,14 +92,6 @@ export function planModel(
   const architecture = detectArchitecture(view, shapes.keys());
   const plan = architecture.plan(view, config);
   return { plan, tensors: bindTensors(plan, architecture.buffers, checkpoint.tensors, checkpoint.path) };
-}
-
-/** Parses the value of --dtype. */
-export function parseModelDtype(value: string): ModelDtype {
-  if (Object.hasOwn(MODEL_DTYPES, value)) return value as ModelDtype;
-  throw new UsageError(`--dtype ${value}: expected one of ${Object.keys(MODEL_DTYPES).join(', ')}`, {
-    code: 'unknown-dtype',
-  });
 }
 
 // --- internal ---
@@ -136,9 +117,7 @@ async function writeModel(
 ): Promise<Manifest> {
   const { dtype = 'fp32', tokenizer } = options;
   await mkdir(path.join(folder, 'onnx'));
-  const graphs: ManifestGraph[] = [];
-  for (const graphPlan of plan.graphs)
-    graphs.push(await writeOneGraph(folder, graphPlan, plan, tensors, dtype, options));
+  const graphs = await writeGraphs(folder, plan, tensors, { ...options, dtype });
   await copyCompanions(folderOf(checkpoint), folder);
   for (const [name, content] of Object.entries(tokenizer?.files ?? {}))
     await writeFile(path.join(folder, name), content);
@@ -154,76 +133,11 @@ async function writeModel(
     graphs,
     tokenizer: tokenizer?.manifest ?? null,
     labels: plan.labels ? [...plan.labels] : null,
-    probes: [],
+    quantisation: null,
+    probes: await expectProbes(plan, tensors, dtype, tokenizer?.probe),
     createdBy: { fsb: FSB_VERSION, node: process.version },
   };
 }
-
-async function writeOneGraph(
-  folder: string,
-  graphPlan: GraphPlan,
-  plan: ModelPlan,
-  tensors: ReadonlyMap<string, LazyTensor>,
-  dtype: ModelDtype,
-  { onProgress, signal }: ConvertOptions,
-): Promise<ManifestGraph> {
-  const { suffix, weights: weightDtype } = MODEL_DTYPES[dtype];
-  const file = `onnx/${graphPlan.name}${suffix}.onnx`;
-  const graph = await buildGraph(graphPlan, weightDtype, tensors);
-  const weights = await WeightFile.create(path.join(folder, `${file}_data`));
-  let data: WrittenFile;
-  try {
-    const totalBytes = [...graph.weights.values()].reduce((sum, weight) => sum + weightBytes(weight), 0);
-    let doneBytes = 0;
-    for (const weight of graph.weights.values()) {
-      signal?.throwIfAborted();
-      await weights.append(weight, weightChunks(weight, tensors));
-      doneBytes += weightBytes(weight);
-      onProgress?.({ doneBytes, totalBytes });
-    }
-    data = await weights.finish();
-  } catch (error) {
-    await weights.abandon();
-    throw error;
-  }
-  const written = await writeGraph(graph, path.join(folder, file), weights, FSB_VERSION, {
-    architecture: plan.architecture,
-  });
-  const graphNames = new Map(graphPlan.outputs.map(({ name, graphName }) => [graphName, name]));
-  return {
-    name: graphPlan.name,
-    file,
-    sizeBytes: written.sizeBytes,
-    sha256: written.sha256,
-    dataFile: `${file}_data`,
-    dataSizeBytes: data.sizeBytes,
-    dataSha256: data.sha256,
-    inputs: graph.inputs.map((input) => ({ ...describe(input), optional: graph.constants.has(input.name) })),
-    outputs: graph.outputs.map((output) => ({
-      ...describe(output),
-      name: graphNames.get(output.name) ?? output.name,
-      graphName: output.name,
-    })),
-  };
-}
-
-async function buildGraph(
-  plan: GraphPlan,
-  weightDtype: 'float32' | 'float16',
-  tensors: ReadonlyMap<string, LazyTensor>,
-): Promise<Graph> {
-  const options: GraphOptions = { weightDtype };
-  const graph = plan.build(options);
-  if (weightDtype === 'float32') return graph;
-  const keepFloat32 = await findFloat16Overflow(graph.weights.values(), tensors);
-  return keepFloat32.size ? plan.build({ ...options, keepFloat32 }) : graph;
-}
-
-const describe = ({ name, dtype, shape }: Value): { name: string; dtype: string; shape: (string | number)[] } => ({
-  name,
-  dtype,
-  shape: [...shape],
-});
 
 async function copyCompanions(from: string, to: string): Promise<void> {
   for (const name of COMPANION_FILES)

@@ -1,10 +1,11 @@
 /** Runs a model's probes: known inputs with known answers. `convert` checks with it before a final name, `verify` after. */
+
+import path from 'node:path';
 import { openSession } from '../engine/open-session.ts';
 import { int64Tensor, toFloat32 } from '../engine/tensor.ts';
 import type { Manifest, ManifestProbe } from '../registry/manifest.ts';
 import { ValidationError } from '../util/errors.ts';
 import type { OpenModelOptions } from './encoder.ts';
-import path from 'node:path';
 
 export interface ProbeResult {
   readonly text: string;
@@ -19,7 +20,11 @@ export interface ProbeResult {
  * Runs the manifest's probes in its order. Never throws for a probe that fails; see requireProbes.
  * A probe of a graph whose numbers are not finite has an infinite difference.
  */
-export async function runProbes(folder: string, manifest: Manifest, options: OpenModelOptions = {}): Promise<ProbeResult[]> {
+export async function runProbes(
+  folder: string,
+  manifest: Manifest,
+  options: OpenModelOptions = {},
+): Promise<ProbeResult[]> {
   const results: ProbeResult[] = [];
   for (const graph of manifest.graphs) {
     const probes = manifest.probes.filter((probe) => probe.graph === graph.name);
@@ -43,7 +48,10 @@ export async function runProbes(folder: string, manifest: Manifest, options: Ope
 export function requireProbes(results: readonly ProbeResult[], name: string): void {
   const failed = results.filter(({ ok }) => !ok);
   if (failed.length === 0) return;
-  const lines = failed.map(({ graph, output, maxDifference, tolerance }) => `${graph}/${output}: differs by ${maxDifference.toExponential(2)}, at most ${tolerance.toExponential(1)} was expected`);
+  const lines = failed.map(
+    ({ graph, output, maxDifference, tolerance }) =>
+      `${graph}/${output}: differs by ${maxDifference.toExponential(2)}, at most ${tolerance.toExponential(1)} was expected`,
+  );
   throw new ValidationError(`${name}: ${failed.length} of ${results.length} probes failed:\n  ${lines.join('\n  ')}`, {
     code: 'probe-failed',
     hint: 'the model does not compute what its checkpoint says; convert it again, and report it if that fails too',

@@ -75,6 +75,11 @@ export class Encoder {
     return this.#session.device;
   }
 
+  /** Which binding drives ONNX Runtime. */
+  get runtime(): string {
+    return this.#session.runtime;
+  }
+
   /** Outputs by fsb's names, with their shapes. */
   get outputs(): readonly ManifestOutput[] {
     return this.#graph.outputs;

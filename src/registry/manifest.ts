@@ -94,6 +94,8 @@ const tokenizerSchema = z.strictObject({
 const probeSchema = z.strictObject({
   /** What the ids encode; checks the tokenizer. */
   text: z.string(),
+  /** Which graph it runs on: "probe" is the model cut to its first layer. */
+  graph: text,
   /** One row of ids by input name, batch dimension left out. */
   inputs: z.record(z.string(), z.array(z.number().int())),
   /** Which output, by fsb's name. */

@@ -9,6 +9,7 @@ import { BoundedCache } from './bounded-cache.ts';
 import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES } from './byte-pairs.ts';
 import { endOfWord } from './gpt2-words.ts';
 import { type AlignedPieces, type PieceSink, pushPieces, type StreamJoin, type TokenModel } from './token-model.ts';
+import { utf8Byte, utf8Length } from './utf8.ts';
 
 const encoder = new TextEncoder();
 
@@ -44,11 +45,11 @@ export class ByteBpe implements TokenModel {
       let last = -1; // last byte of the character before i
       for (let i = start; i < end; ) {
         const codePoint = text.codePointAt(i)!;
-        if (last >= 0 && meets[last * 256 + firstByte(codePoint)] === 0) {
+        if (last >= 0 && meets[last * 256 + utf8Byte(codePoint, 0)] === 0) {
           pushPieces(sink, this.#piecesOf(text, part, i), part);
           part = i;
         }
-        last = lastByte(codePoint);
+        last = utf8Byte(codePoint, utf8Length(codePoint) - 1);
         i += codePoint > 0xffff ? 2 : 1;
       }
       pushPieces(sink, this.#piecesOf(text, part, end), part);
@@ -104,30 +105,12 @@ export class ByteBpe implements TokenModel {
 
 // --- internal ---
 
-/** First byte of a code point's UTF-8; a lone surrogate is written as U+FFFD. */
-function firstByte(codePoint: number): number {
-  if (codePoint < 0x80) return codePoint;
-  if (codePoint < 0x800) return 0xc0 | (codePoint >> 6);
-  if (codePoint > 0xffff) return 0xf0 | (codePoint >> 18);
-  return isSurrogate(codePoint) ? 0xef : 0xe0 | (codePoint >> 12);
-}
-
-function lastByte(codePoint: number): number {
-  if (codePoint < 0x80) return codePoint;
-  return isSurrogate(codePoint) ? 0xbd : 0x80 | (codePoint & 0x3f);
-}
-
-function isSurrogate(codePoint: number): boolean {
-  return (codePoint & 0xfffff800) === 0xd800;
-}
-
 /** For each byte of a text's UTF-8 the UTF-16 position of its character. */
 function characterOfByte(text: string): number[] {
   const origins: number[] = [];
   for (let i = 0; i < text.length; ) {
     const codePoint = text.codePointAt(i)!;
-    const bytes = codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint > 0xffff ? 4 : 3;
-    for (let n = 0; n < bytes; n++) origins.push(i);
+    for (let n = utf8Length(codePoint); n > 0; n--) origins.push(i);
     i += codePoint > 0xffff ? 2 : 1;
   }
   return origins;

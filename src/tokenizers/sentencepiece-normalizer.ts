@@ -4,6 +4,7 @@
  */
 import { IntegrityError } from '../util/errors.ts';
 import type { NormalizerSpec } from './sentencepiece-model.ts';
+import { utf8Byte, utf8Length } from './utf8.ts';
 
 export const SPACE_SYMBOL = '\u2581';
 
@@ -23,6 +24,8 @@ export class SentencePieceNormalizer {
   readonly #verbatim = new Map<number, string[]>();
   readonly #kinds = new Uint8Array(0x10000);
   readonly #mapped = new Map<number, string>();
+  /** Where the rules go on after a unit. */
+  readonly #nodes = new Map<number, MapNode>();
 
   constructor(spec: NormalizerSpec, verbatim: readonly string[], where: string) {
     this.#spec = spec;
@@ -104,12 +107,15 @@ export class SentencePieceNormalizer {
 
   #kindOf(unit: number): number {
     if (unit === 0x20 || (unit & 0xf800) === 0xd800 || this.#verbatim.has(unit)) return KIND.searched;
-    const character = String.fromCharCode(unit);
-    const node = this.#rules?.walk(undefined, character);
-    if (!node) return KIND.same;
-    if (node.continues) return KIND.searched;
-    if (node.replacement === undefined) return KIND.same;
-    this.#mapped.set(unit, node.replacement);
+    const node = this.#rules?.first(unit);
+    if (!this.#rules || !node) return KIND.same;
+    if (this.#rules.continues(node)) {
+      this.#nodes.set(unit, node);
+      return KIND.searched;
+    }
+    const replacement = this.#rules.replacementAt(node);
+    if (replacement === undefined) return KIND.same;
+    this.#mapped.set(unit, replacement);
     return KIND.mapped;
   }
 
@@ -121,7 +127,8 @@ export class SentencePieceNormalizer {
     if (kind === KIND.mapped) return [this.#mapped.get(unit)!, 1];
     const symbol = this.#verbatim.get(unit)?.find((candidate) => text.startsWith(candidate, at));
     if (symbol !== undefined) return [symbol, symbol.length];
-    return this.#rules?.longest(text, at) ?? ownCharacter(text, at);
+    const node = this.#nodes.get(unit) ?? this.#rules?.first(text.codePointAt(at)!);
+    return (node && this.#rules?.longest(node, text, at)) ?? ownCharacter(text, at);
   }
 }
 
@@ -133,15 +140,11 @@ function ownCharacter(text: string, at: number): [string, number] {
   return [/^\p{Cs}$/u.test(character) ? '\uFFFD' : character, character.length];
 }
 
+/** A place in the compiled rules: the unit reached, and where its children are. */
 interface MapNode {
-  readonly position: number;
-  /** What the text up to here turns into, if a rule ends here. */
-  readonly replacement: string | undefined;
-  /** Longer rules exist. */
-  readonly continues: boolean;
+  readonly unit: number;
+  readonly children: number;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * The compiled rules: 4 bytes length, a double-array trie over UTF-8 bytes (darts-clone: 32-bit little-endian units),
@@ -164,52 +167,15 @@ class CharacterMap {
     this.#where = where;
   }
 
-  /** The node after a character (from the root without a node), or undefined when no rule goes on with it. */
-  walk(from: MapNode | undefined, character: string): MapNode | undefined {
-    let position = from ? from.position : offsetOf(this.#unit(0));
-    let unit = 0;
-    for (const byte of encoder.encode(character)) {
-      position ^= byte;
-      unit = this.#unit(position);
-      if ((unit & 0x800000ff) !== byte) return undefined;
-      position ^= offsetOf(unit);
-    }
-    const hasLeaf = ((unit >>> 8) & 1) === 1;
-    return {
-      position,
-      replacement: hasLeaf ? this.#replacement(this.#unit(position) & 0x7fffffff) : undefined,
-      continues: this.#hasChildren(position),
-    };
+  /** The node after a character, undefined when no rule begins with it. */
+  first(codePoint: number): MapNode | undefined {
+    return this.#walk(offsetOf(this.#unit(0)), codePoint);
   }
 
-  /** The longest rule that matches at a position. */
-  longest(text: string, at: number): [replacement: string, length: number] | undefined {
-    let best: [string, number] | undefined;
-    let node: MapNode | undefined;
-    for (let i = at; i < text.length; ) {
-      const character = String.fromCodePoint(text.codePointAt(i)!);
-      node = this.walk(node, character);
-      if (!node) break;
-      i += character.length;
-      if (node.replacement !== undefined) best = [node.replacement, i - at];
-    }
-    return best;
-  }
-
-  #hasChildren(position: number): boolean {
-    for (let byte = 1; byte < 256; byte++) if (((this.#units[position ^ byte] ?? 0) & 0x800000ff) === byte) return true;
-    return false;
-  }
-
-  #unit(position: number): number {
-    const unit = this.#units[position];
-    if (unit !== undefined) return unit;
-    throw new IntegrityError(`${this.#where}: normalisation rules point to unit ${position} of ${this.#units.length}`, {
-      code: 'malformed-vocabulary',
-    });
-  }
-
-  #replacement(start: number): string {
+  /** What the text up to a node turns into, if a rule ends there. */
+  replacementAt(node: MapNode): string | undefined {
+    if (((node.unit >>> 8) & 1) === 0) return undefined;
+    const start = this.#unit(node.children) & 0x7fffffff;
     const end = this.#replacements.indexOf(0, start);
     if (start >= this.#replacements.length || end < 0)
       throw new IntegrityError(
@@ -220,8 +186,58 @@ class CharacterMap {
       );
     return Buffer.from(this.#replacements.subarray(start, end)).toString('utf8');
   }
+
+  /** Whether longer rules exist. */
+  continues(node: MapNode): boolean {
+    for (let byte = 1; byte < 256; byte++) if (labelOf(this.#units[node.children ^ byte] ?? 0) === byte) return true;
+    return false;
+  }
+
+  /** The longest rule that begins with the character of `node`, which stands at `at`. */
+  longest(node: MapNode, text: string, at: number): [replacement: string, length: number] | undefined {
+    let end = at + (text.codePointAt(at)! > 0xffff ? 2 : 1);
+    let best: MapNode | undefined;
+    let length = 0;
+    for (let here: MapNode | undefined = node; here; ) {
+      if (((here.unit >>> 8) & 1) === 1) {
+        best = here;
+        length = end - at;
+      }
+      const codePoint = text.codePointAt(end);
+      if (codePoint === undefined) break;
+      here = this.#walk(here.children, codePoint);
+      end += codePoint > 0xffff ? 2 : 1;
+    }
+    return best && [this.replacementAt(best)!, length];
+  }
+
+  #walk(children: number, codePoint: number): MapNode | undefined {
+    let position = children;
+    let unit = 0;
+    for (let i = 0; i < utf8Length(codePoint); i++) {
+      const byte = utf8Byte(codePoint, i);
+      position ^= byte;
+      unit = this.#unit(position);
+      if (labelOf(unit) !== byte) return undefined;
+      position ^= offsetOf(unit);
+    }
+    return { unit, children: position };
+  }
+
+  #unit(position: number): number {
+    const unit = this.#units[position];
+    if (unit !== undefined) return unit;
+    throw new IntegrityError(`${this.#where}: normalisation rules point to unit ${position} of ${this.#units.length}`, {
+      code: 'malformed-vocabulary',
+    });
+  }
 }
 
 function offsetOf(unit: number): number {
   return (unit >>> 10) << ((unit & 0x200) >>> 6);
+}
+
+/** The byte a unit is for; a leaf's value has the top bit set and is for none. */
+function labelOf(unit: number): number {
+  return (unit & 0x800000ff) >>> 0;
 }

@@ -32,6 +32,8 @@ export class Unigram implements TokenModel {
   #best = new Float32Array(0);
   #from = new Int32Array(0);
   #piece = new Int32Array(0);
+  /** Ends of the best path's pieces, last first. */
+  #ends = new Int32Array(0);
 
   constructor(model: SentencePieceModel, where: string) {
     const { pieces } = model;
@@ -63,10 +65,12 @@ export class Unigram implements TokenModel {
     const { text: normalized, origins } = this.#normalizer.normalize(text, sink.positions !== undefined);
     this.#findBestPath(normalized);
     const { unknownId, byteFallback } = this.#model;
-    const [from, piece] = [this.#from, this.#piece];
-    const ends: number[] = [];
-    for (let end = normalized.length; end > 0; end = from[end]!) ends.push(end);
-    for (let i = ends.length - 1; i >= 0; i--) {
+    const from = this.#from;
+    const piece = this.#piece;
+    const ends = this.#ends;
+    let count = 0;
+    for (let end = normalized.length; end > 0; end = from[end]!) ends[count++] = end;
+    for (let i = count - 1; i >= 0; i--) {
       const id = piece[ends[i]!]!;
       const start = from[ends[i]!]!;
       if (id === unknownId && byteFallback) {
@@ -110,8 +114,13 @@ export class Unigram implements TokenModel {
       this.#best = new Float32Array(length * 2 + 64);
       this.#from = new Int32Array(length * 2 + 64);
       this.#piece = new Int32Array(length * 2 + 64);
+      this.#ends = new Int32Array(length * 2 + 64);
     }
-    const [best, from, piece, scores, trie] = [this.#best, this.#from, this.#piece, this.#scores, this.#trie];
+    const best = this.#best;
+    const from = this.#from;
+    const piece = this.#piece;
+    const scores = this.#scores;
+    const trie = this.#trie;
     from.fill(-1, 0, length + 1);
     best[0] = 0;
     for (let start = 0; start < length; ) {

@@ -78,7 +78,8 @@ export function attention(
       const weights = scores.map((score) => Math.exp(score - most));
       const total = weights.reduce((a, b) => a + b);
       for (let d = 0; d < headSize; d++)
-        for (let j = 0; j < rows; j++) y[i * width + h * headSize + d]! += (weights[j]! / total) * v[j * width + h * headSize + d]!;
+        for (let j = 0; j < rows; j++)
+          y[i * width + h * headSize + d]! += (weights[j]! / total) * v[j * width + h * headSize + d]!;
     }
   return y;
 }

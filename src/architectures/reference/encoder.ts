@@ -2,8 +2,9 @@
  * The three BERT-like encoders in plain float64, one layer deep, for the probes: written from the papers and not from
  * the graph builder. One row of ids, nothing padded.
  */
+import type { GraphPlan, ProbePlan } from '../architecture.ts';
 import type { EncoderConfig } from '../encoder-parts.ts';
-import { attention, layerNorm, linear, type ReadTensor, REFERENCE_ACTIVATIONS, sum } from './arithmetic.ts';
+import { attention, layerNorm, linear, REFERENCE_ACTIVATIONS, type ReadTensor, sum } from './arithmetic.ts';
 
 /** Where the norms stand, and how positions enter. */
 export type EncoderKind = 'megatron-bert' | 'bert' | 'zhouwenwang';
@@ -16,11 +17,30 @@ export interface EncoderRow {
 /** Logits beyond this many columns are not computed: they would need the whole embedding in memory. */
 const LOGIT_COLUMNS = 64;
 
+/** The probe of an encoder: `graph` is the model with one layer. The second half of the row has token type 1. */
+export function encoderProbe(kind: EncoderKind, config: EncoderConfig, graph: GraphPlan): ProbePlan {
+  return {
+    graph,
+    async expect(ids, read) {
+      const typeIds = ids.map((_, t) => (config.typeVocabularySize > 1 && t >= ids.length / 2 ? 1 : 0));
+      return {
+        inputs: { input_ids: ids, attention_mask: ids.map(() => 1), token_type_ids: typeIds },
+        outputs: await referenceEncoder(kind, config, { ids, typeIds }, read),
+      };
+    },
+  };
+}
+
 /**
  * last_hidden_state of the model cut to its first layer (T·H numbers), and with an MLM head the leading columns of the
  * first position's mlm_logits, with a pooled classifier its class_logits.
  */
-export async function referenceEncoder(kind: EncoderKind, config: EncoderConfig, row: EncoderRow, read: ReadTensor): Promise<Record<string, number[]>> {
+export async function referenceEncoder(
+  kind: EncoderKind,
+  config: EncoderConfig,
+  row: EncoderRow,
+  read: ReadTensor,
+): Promise<Record<string, number[]>> {
   const { hiddenSize: H, layerNormEps: eps, heads } = config;
   const norm = async (x: Float64Array, prefix: string): Promise<Float64Array> =>
     layerNorm(x, await read(`${prefix}.weight`), await read(`${prefix}.bias`), eps);
@@ -32,10 +52,21 @@ export async function referenceEncoder(kind: EncoderKind, config: EncoderConfig,
   if (kind === 'bert') x = await norm(x, 'embeddings.LayerNorm');
   const layer = 'encoder.layer.0';
   const attend = async (a: Float64Array): Promise<Float64Array> => {
-    const [q, k, v] = [await dense(a, `${layer}.attention.self.query`), await dense(a, `${layer}.attention.self.key`), await dense(a, `${layer}.attention.self.value`)];
+    const [q, k, v] = [
+      await dense(a, `${layer}.attention.self.query`),
+      await dense(a, `${layer}.attention.self.key`),
+      await dense(a, `${layer}.attention.self.value`),
+    ];
     const headSize = H / config.numAttentionHeads;
-    if (kind === 'zhouwenwang') for (const side of [q, k]) await rotate(side, H, headSize, read);
-    const context = attention([q, k, v], config.numAttentionHeads, 1 / Math.sqrt(headSize), visible(kind, row), row.ids.length);
+    if (kind === 'zhouwenwang')
+      for (const side of [q, k]) await rotate(side, H, headSize, config.storedAngles ?? false, read);
+    const context = attention(
+      [q, k, v],
+      config.numAttentionHeads,
+      1 / Math.sqrt(headSize),
+      visible(kind, row),
+      row.ids.length,
+    );
     return dense(context, `${layer}.attention.output.dense`);
   };
   const feed = async (a: Float64Array): Promise<Float64Array> =>
@@ -54,7 +85,9 @@ export async function referenceEncoder(kind: EncoderKind, config: EncoderConfig,
   const first = x.subarray(0, H);
   if (heads.mlm) {
     const prefix = 'cls.predictions.transform';
-    const t = heads.mlm.transform ? await norm((await dense(first, `${prefix}.dense`)).map(activation), `${prefix}.LayerNorm`) : first;
+    const t = heads.mlm.transform
+      ? await norm((await dense(first, `${prefix}.dense`)).map(activation), `${prefix}.LayerNorm`)
+      : first;
     const columns = Math.min(LOGIT_COLUMNS, config.vocabularyRows);
     const table = await read('embeddings.word_embeddings.weight', 0, columns);
     outputs.mlm_logits = [...linear(Float64Array.from(t), table, await read('cls.predictions.bias', 0, columns))];
@@ -94,8 +127,14 @@ function visible(kind: EncoderKind, row: EncoderRow): (i: number, j: number) => 
 }
 
 /** Turns the pairs (2i, 2i+1) of each head at position t by t · theta_i, in place. */
-async function rotate(x: Float64Array, H: number, headSize: number, read: ReadTensor): Promise<void> {
-  const stored = await read('encoder.layer.0.attention.self.rope_emb.div_term').catch(() => undefined); // optional buffer
+async function rotate(
+  x: Float64Array,
+  H: number,
+  headSize: number,
+  storedAngles: boolean,
+  read: ReadTensor,
+): Promise<void> {
+  const stored = storedAngles ? await read('encoder.layer.0.attention.self.rope_emb.div_term') : undefined;
   for (let at = 0; at < x.length; at += 2) {
     const t = Math.floor(at / H);
     const i = (at % headSize) / 2;

@@ -1,10 +1,11 @@
 /** fsb convert NAME|DIR: prints the model folder's path. */
+
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { modelFolder } from '../../registry/home.ts';
-import { formatBytes, formatParameters } from '../../util/format.ts';
 import { UsageError } from '../../util/errors.ts';
 import { isDirectory, pathExists } from '../../util/files.ts';
-import { readdir } from 'node:fs/promises';
+import { formatBytes, formatParameters } from '../../util/format.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { CommonOptions } from '../context.ts';
 import { convertFolder } from '../convert-folder.ts';
@@ -26,16 +27,29 @@ export const command: CommandModule = {
           const { output } = context;
           const started = performance.now();
           const checkpoint = await ensureCheckpoint(context, name);
-          const target = path.resolve(options.out ?? modelFolder(checkpoint.name, options.dtype, context.environment.home));
+          const target = path.resolve(
+            options.out ?? modelFolder(checkpoint.name, options.dtype, context.environment.home),
+          );
           if (options.out !== undefined) await requireOwnFolder(target);
-          const manifest = await convertFolder(context, checkpoint.folder, target, { ...checkpoint, dtype: options.dtype });
+          const manifest = await convertFolder(context, checkpoint.folder, target, {
+            ...checkpoint,
+            dtype: options.dtype,
+          });
           const seconds = (performance.now() - started) / 1000;
           const { architecture, dtype, parameters, graphs, probes } = manifest;
           const peakRssBytes = process.resourceUsage().maxRSS * 1024;
           const written = graphs.reduce((sum, graph) => sum + graph.sizeBytes + (graph.dataSizeBytes ?? 0), 0);
-          output.note(`${architecture}, ${formatParameters(parameters)} parameters, ${dtype}: ${formatBytes(written)} in ${seconds.toFixed(1)}s, peak memory ${formatBytes(peakRssBytes)}`);
+          output.note(
+            `${architecture}, ${formatParameters(parameters)} parameters, ${dtype}: ${formatBytes(written)} in ${seconds.toFixed(1)}s, peak memory ${formatBytes(peakRssBytes)}`,
+          );
           const certificate = { probes };
-          output.result({ schema: 'fsb.convert/1', ...{ path: target, architecture, dtype, parameters, graphs, peakRssBytes, seconds, certificate } }, () => target);
+          output.result(
+            {
+              schema: 'fsb.convert/1',
+              ...{ path: target, architecture, dtype, parameters, graphs, peakRssBytes, seconds, certificate },
+            },
+            () => target,
+          );
         }),
       );
     example(command, 'fsb convert erlangshen-mini', 'fsb convert ./my-checkpoint --dtype fp16 --out ./my-model');
@@ -47,7 +61,12 @@ export const command: CommandModule = {
 /** --out replaces a model that fsb wrote, and nothing else. */
 async function requireOwnFolder(target: string): Promise<void> {
   if (!(await pathExists(target))) return;
-  const isOurs = (await isDirectory(target)) && ((await pathExists(path.join(target, 'manifest.json'))) || (await readdir(target)).length === 0);
+  const isOurs =
+    (await isDirectory(target)) &&
+    ((await pathExists(path.join(target, 'manifest.json'))) || (await readdir(target)).length === 0);
   if (isOurs) return;
-  throw new UsageError(`--out ${target}: something that is no fsb model is there`, { code: 'target-exists', hint: 'name a folder that does not exist yet' });
+  throw new UsageError(`--out ${target}: something that is no fsb model is there`, {
+    code: 'target-exists',
+    hint: 'name a folder that does not exist yet',
+  });
 }

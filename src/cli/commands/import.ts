@@ -33,6 +33,10 @@ export const command: CommandModule = {
           }
         }),
       );
-    example(command, 'fsb import ./二郎神-1.3B.zip --as erlangshen-1.3b', 'fsb import ./my-finetuned-model --as my-model');
+    example(
+      command,
+      'fsb import ./二郎神-1.3B.zip --as erlangshen-1.3b',
+      'fsb import ./my-finetuned-model --as my-model',
+    );
   },
 };

@@ -22,7 +22,12 @@ export const command: CommandModule = {
   declare(command, run) {
     command
       .argument('<name>', 'registry name, alias or hub id')
-      .option('--mirror <url>', 'take it from here first: https: or file: URL or path of a zip, or a folder (repeatable)', collect, [])
+      .option(
+        '--mirror <url>',
+        'take it from here first: https: or file: URL or path of a zip, or a folder (repeatable)',
+        collect,
+        [],
+      )
       .option('--revision <rev>', 'branch, tag or commit of the hub repository')
       .option('--include <glob>', 'only these files (repeatable)', collect, [])
       .option('--exclude <glob>', 'not these files (repeatable)', collect, [])
@@ -37,7 +42,12 @@ export const command: CommandModule = {
           context.output.result({ schema: 'fsb.pull/1', ...result }, () => result.path);
         }),
       );
-    example(command, 'fsb pull erlangshen-mini', 'fsb pull erlangshen-1.3b --dry-run', 'fsb pull erlangshen-1.3b --mirror ./二郎神-1.3B.zip');
+    example(
+      command,
+      'fsb pull erlangshen-mini',
+      'fsb pull erlangshen-1.3b --dry-run',
+      'fsb pull erlangshen-1.3b --mirror ./二郎神-1.3B.zip',
+    );
   },
 };
 
@@ -48,7 +58,10 @@ async function pullOptions(context: Context, entry: RegistryModel, options: Opti
   const mirrors = options.mirror.map(parseLocation);
   return {
     ...(mirrors.length > 0 && { sources: [...mirrors, ...entry.sources] }),
-    ...(options.revision !== undefined && { revision: options.revision, target: checkpointFolder(entry.name, options.revision, context.environment.home) }),
+    ...(options.revision !== undefined && {
+      revision: options.revision,
+      target: checkpointFolder(entry.name, options.revision, context.environment.home),
+    }),
     include: options.include,
     exclude: options.exclude,
     force: options.force ?? false,
@@ -61,7 +74,9 @@ async function printPlan(context: Context, entry: RegistryModel, options: Partia
   context.output.result({ schema: 'fsb.pull/1', ...{ dryRun: true, ...plan } }, () =>
     [
       `${plan.source}${plan.revision ? ` @ ${plan.revision}` : ''}`,
-      ...plan.files.map((file) => `  ${file.path}\t${file.sizeBytes === undefined ? '?' : formatBytes(file.sizeBytes)}`),
+      ...plan.files.map(
+        (file) => `  ${file.path}\t${file.sizeBytes === undefined ? '?' : formatBytes(file.sizeBytes)}`,
+      ),
       `  ${plan.totalBytes === undefined ? '?' : formatBytes(plan.totalBytes)}`,
     ].join('\n'),
   );

@@ -28,7 +28,11 @@ export const command: CommandModule = {
       .argument('[text...]', 'texts')
       .option('--pair <text>', 'second text of a pair')
       .option('--max-length <n>', 'most tokens, special ones included', positiveInteger('--max-length'))
-      .addOption(new Option('--truncation <which>', 'what gives way').choices(['longest-first', 'only-first', 'only-second']).default('longest-first'))
+      .addOption(
+        new Option('--truncation <which>', 'what gives way')
+          .choices(['longest-first', 'only-first', 'only-second'])
+          .default('longest-first'),
+      )
       .option('--padding', 'fill up to --max-length')
       .option('--no-special-tokens', 'without [CLS], [SEP], </s>')
       .option('--decode <ids>', 'comma-separated ids to turn into text')
@@ -41,7 +45,11 @@ export const command: CommandModule = {
           await encodeAll(context, tokenizer, texts, options);
         }),
       );
-    example(command, 'fsb tokenize erlangshen-mini "床前明月光"', 'fsb tokenize erlangshen-mini --decode 101,974,403,102');
+    example(
+      command,
+      'fsb tokenize erlangshen-mini "床前明月光"',
+      'fsb tokenize erlangshen-mini --decode 101,974,403,102',
+    );
   },
 };
 
@@ -57,8 +65,14 @@ async function openNamed(context: Context, model: string): Promise<Tokenizer> {
   }
 }
 
-async function encodeAll(context: Context, tokenizer: Tokenizer, texts: readonly string[], options: Options): Promise<void> {
-  if (options.padding && options.maxLength === undefined) throw new UsageError('--padding needs --max-length', { code: 'no-length' });
+async function encodeAll(
+  context: Context,
+  tokenizer: Tokenizer,
+  texts: readonly string[],
+  options: Options,
+): Promise<void> {
+  if (options.padding && options.maxLength === undefined)
+    throw new UsageError('--padding needs --max-length', { code: 'no-length' });
   const results: object[] = [];
   for await (const row of readTexts(texts, options.input, options.pair)) {
     const { ids, tokens, offsets, typeIds, attentionMask } = encode(tokenizer, row, options);
@@ -82,7 +96,8 @@ function encode(tokenizer: Tokenizer, { text, pair }: TextRow, options: Options)
 
 function decode(context: Context, tokenizer: Tokenizer, list: string): void {
   const ids = list.split(',').map((id) => Number(id.trim()));
-  if (ids.some((id) => !Number.isInteger(id) || id < 0)) throw new UsageError(`--decode ${list}: expected ids such as 101,974,102`, { code: 'bad-ids' });
+  if (ids.some((id) => !Number.isInteger(id) || id < 0))
+    throw new UsageError(`--decode ${list}: expected ids such as 101,974,102`, { code: 'bad-ids' });
   const text = tokenizer.decode(ids);
   context.output.result({ schema: 'fsb.tokenize/1', ...{ text } }, () => text);
 }

@@ -25,5 +25,27 @@ export const en = {
   evaluating: (task: string) => `evaluating ${task}`,
   missingStep: (name: string, step: string) => `${name}: not on this machine yet, so first: ${step}`,
   cosineSimilarity: (name: string) => `${name} has no similarity head: the score is the cosine of mean vectors`,
+  source: (label: string) => `from ${label}`,
+  leftOut: (paths: string) => `left out, not part of the checkpoint: ${paths}`,
+  offlineHint: (name: string) =>
+    `offline: run "fsb pull ${name}" once with a network, or take in a copy: fsb import FILE --as ${name}`,
+  importing: (what: string) => `importing ${what}`,
+  verifying: (what: string) => `verifying ${what}`,
+  dataset: (name: string) => `downloading the data of ${name}`,
+  evalModel: (task: string, model: string, reason: string) => `${task}: no --model, so ${model}. ${reason}`,
+  contaminated: (model: string) =>
+    `${model}: its training data may contain this task; do not take the score for a held-out one`,
+  predictionsIn: (file: string) => `predictions: ${file}`,
+  published: 'published',
+  demo: {
+    title: 'fsb demo: from a zip to an answer and a score, offline, on two small models that come with fsb',
+    pull: 'pull: unpack the checkpoint and check its hashes',
+    verify: 'verify: every byte again',
+    convert: 'convert: build the ONNX graph, stream the weights, check against float64 arithmetic',
+    fillMask: 'fill-mask: which character stands there?',
+    classify: 'classify: who wrote these lines?',
+    eval: 'eval: the poet task, 600 rows it has not seen',
+    next: 'next: fsb list, fsb info erlangshen-1.3b, fsb eval --task afqmc --data afqmc_public.zip --model DIR',
+  },
   device: (device: string) => `device: ${device}`,
 };

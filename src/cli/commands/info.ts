@@ -1,0 +1,109 @@
+/** fsb info NAME: what a model is, where it comes from, what it needs, what it scored, what to beware of. */
+import { caveatsOf, getModel, type RegistryModel } from '../../registry/registry.ts';
+import { formatBytes, formatParameters } from '../../util/format.ts';
+import { type CommandModule, example } from '../command.ts';
+import type { CommonOptions, Context } from '../context.ts';
+import { localState } from '../local-state.ts';
+
+/** What a model takes: bytes per parameter on the disk and, on a CPU, in memory (kernels there compute in float32). */
+const NEEDS = { fp32: { disk: 4, memory: 4 }, fp16: { disk: 2, memory: 4 } } as const;
+
+/** Tasks by Hub tag → the command that runs them. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  'fill-mask': 'fill-mask',
+  'text-classification': 'classify',
+  'feature-extraction': 'embed',
+};
+
+export const command: CommandModule = {
+  declare(command, run) {
+    command.argument('<name>', 'registry name, alias or hub id').action(
+      run(async (context, name: string, _options: CommonOptions) => {
+        const entry = getModel(await context.registry(), name);
+        const document = await describe(context, entry);
+        context.output.result({ schema: 'fsb.info/1', ...document }, () => page(context, document));
+      }),
+    );
+    example(command, 'fsb info erlangshen-1.3b', 'fsb info 二郎神-1.3B --json');
+  },
+};
+
+// --- internal ---
+
+async function describe(context: Context, entry: RegistryModel) {
+  const { ARCHITECTURES } = await import('../../architectures/index.ts');
+  const supported = ARCHITECTURES.some(({ name }) => name === entry.architecture);
+  const { parameters } = entry;
+  const needs = Object.entries(NEEDS).map(([dtype, { disk, memory }]) => ({
+    dtype,
+    diskBytes: parameters === null ? null : parameters * disk,
+    memoryBytes: parameters === null ? null : parameters * memory,
+  }));
+  const runs = COMMANDS[entry.task];
+  return {
+    ...entry,
+    caveats: caveatsOf(await context.registry(), entry),
+    supported,
+    command: supported && runs ? `fsb ${runs} ${entry.name} ${promptArguments(entry)}` : null,
+    needs,
+    local: await localState(entry.name, context.environment.home),
+  };
+}
+
+function promptArguments(entry: RegistryModel): string {
+  const [prompt] = entry.prompts;
+  const text = prompt?.text ?? (entry.task === 'fill-mask' ? '生活的真谛是[MASK]。' : '今天心情不好');
+  return `"${text}"${prompt?.pair === undefined ? '' : ` --pair "${prompt.pair}"`}`;
+}
+
+type Description = Awaited<ReturnType<typeof describe>>;
+
+function page(context: Context, info: Description): string {
+  const { style } = context.output;
+  const { language } = context.environment;
+  const lines: string[] = [style.bold(`${info.name}  ${info.title.zh} / ${info.title.en}`)];
+  const field = (name: string, value: string): void => void lines.push(`${name.padEnd(14)}${value}`);
+  field(
+    'architecture',
+    `${info.architecture ?? '–'}${info.supported ? '' : '  (not converted by this version of fsb)'}`,
+  );
+  field('task', [info.task, ...info.moreTasks].join(', '));
+  if (info.labels) field('labels', info.labels.join(', '));
+  field('parameters', info.parameters === null ? '?' : formatParameters(info.parameters));
+  field(
+    'checkpoint',
+    `${info.sizeBytes === null ? '?' : formatBytes(info.sizeBytes)} ${info.checkpointDtype ?? ''}`.trimEnd(),
+  );
+  for (const { dtype, diskBytes, memoryBytes } of info.needs)
+    if (diskBytes !== null && memoryBytes !== null)
+      field(dtype, `disk ${formatBytes(diskBytes)}, memory ${formatBytes(memoryBytes)}`);
+  field('license', info.license ?? '?');
+  field(
+    'here',
+    [
+      ...info.local.checkpoints.map((revision) => `checkpoint ${revision}`),
+      ...info.local.models.map((dtype) => `model ${dtype}`),
+    ].join(', ') || '–',
+  );
+  lines.push('', style.bold('sources'));
+  for (const source of info.sources) lines.push(`  ${sourceLine(source)}`);
+  if (info.published.length) lines.push('', style.bold('published scores'));
+  for (const { task, benchmark, metric, value, split, method, source } of info.published)
+    lines.push(
+      `  ${task.padEnd(9)}${value.toFixed(4)}  ${[metric ?? 'metric not stated', split ?? 'split not stated', method, benchmark].join(', ')}; ${source}`,
+    );
+  if (info.prompts.length) lines.push('', style.bold('examples'));
+  for (const { text, pair, expected } of info.prompts)
+    lines.push(`  ${text}${pair === undefined ? '' : ` / ${pair}`}${expected === undefined ? '' : ` → ${expected}`}`);
+  if (info.caveats.length) lines.push('', style.bold('beware'));
+  for (const caveat of info.caveats) lines.push(`  ${caveat[language]}`);
+  if (info.notes.length) lines.push('', style.bold('notes'), ...info.notes.map((note) => `  ${note}`));
+  if (info.command) lines.push('', style.bold('run'), `  ${info.command}`);
+  return lines.join('\n');
+}
+
+function sourceLine(source: RegistryModel['sources'][number]): string {
+  if (source.kind === 'bundled') return `bundled with fsb: ${source.path}`;
+  if (source.kind === 'archive') return `archive ${source.url}${source.expired ? ` (expired ${source.expired})` : ''}`;
+  return `${source.kind} ${source.repo}`;
+}

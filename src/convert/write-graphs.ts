@@ -1,0 +1,116 @@
+/** Writes the graphs of a model into a folder, with one data file for the weights of all of them. */
+import path from 'node:path';
+import type { GraphPlan, ModelPlan } from '../architectures/architecture.ts';
+import { type Graph, type GraphOptions, type Value, type Weight, weightBytes } from '../onnx/graph.ts';
+import { WeightFile, type WrittenFile, writeGraph } from '../onnx/writer.ts';
+import type { ManifestGraph } from '../registry/manifest.ts';
+import type { LazyTensor } from '../tensor/lazy-tensor.ts';
+import { requireDiskSpace } from '../util/disk.ts';
+import { FSB_VERSION } from '../util/version.ts';
+import { MODEL_DTYPES, type WritableDtype } from './dtypes.ts';
+import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
+
+export interface WriteGraphsOptions {
+  readonly dtype: WritableDtype;
+  readonly onProgress?: ((progress: ConvertProgress) => void) | undefined;
+  /** Told of weights that cannot be stored in the wanted type. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ConvertProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * Builds and writes `onnx/<graph><suffix>.onnx` for each graph of the plan and for its probe, and their weights, each
+ * once, as `onnx/<first graph><suffix>.onnx_data`. The folder `onnx` must exist.
+ */
+export async function writeGraphs(
+  folder: string,
+  plan: ModelPlan,
+  tensors: ReadonlyMap<string, LazyTensor>,
+  options: WriteGraphsOptions,
+): Promise<ManifestGraph[]> {
+  const plans = [...plan.graphs, plan.probe.graph];
+  const { suffix } = MODEL_DTYPES[options.dtype];
+  const graphs = await buildGraphs(plans, tensors, options);
+  const dataFile = `onnx/${plans[0]!.name}${suffix}.onnx_data`;
+  const weights = await WeightFile.create(path.join(folder, dataFile));
+  const data = await writeWeights(weights, graphs, tensors, options);
+  const written: ManifestGraph[] = [];
+  for (const [i, graph] of graphs.entries()) {
+    const { name, outputs } = plans[i]!;
+    const file = `onnx/${name}${suffix}.onnx`;
+    const { sizeBytes, sha256 } = await writeGraph(graph, path.join(folder, file), weights, FSB_VERSION, {
+      architecture: plan.architecture,
+    });
+    const fsbNames = new Map(outputs.map((output) => [output.graphName, output.name]));
+    written.push({
+      name,
+      file,
+      sizeBytes,
+      sha256,
+      dataFile,
+      dataSizeBytes: data.sizeBytes,
+      dataSha256: data.sha256,
+      inputs: graph.inputs.map((input) => ({ ...describe(input), optional: graph.constants.has(input.name) })),
+      outputs: graph.outputs.map((output) => ({
+        ...describe(output),
+        name: fsbNames.get(output.name) ?? output.name,
+        graphName: output.name,
+      })),
+    });
+  }
+  return written;
+}
+
+// --- internal ---
+
+async function buildGraphs(
+  plans: readonly GraphPlan[],
+  tensors: ReadonlyMap<string, LazyTensor>,
+  { dtype, onWarning }: WriteGraphsOptions,
+): Promise<Graph[]> {
+  const options: GraphOptions = { weightDtype: MODEL_DTYPES[dtype].weights };
+  const graphs = plans.map((plan) => plan.build(options));
+  if (options.weightDtype === 'float32') return graphs;
+  const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
+  if (keepFloat32.size === 0) return graphs;
+  onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);
+  return plans.map((plan) => plan.build({ ...options, keepFloat32 }));
+}
+
+async function writeWeights(
+  file: WeightFile,
+  graphs: readonly Graph[],
+  tensors: ReadonlyMap<string, LazyTensor>,
+  { onProgress, signal }: WriteGraphsOptions,
+): Promise<WrittenFile> {
+  const all = weightsOf(graphs);
+  const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
+  let doneBytes = 0;
+  try {
+    await requireDiskSpace(file.file, totalBytes, 'the converted model');
+    for (const weight of all) {
+      signal?.throwIfAborted();
+      await file.append(weight, weightChunks(weight, tensors));
+      doneBytes += weightBytes(weight);
+      onProgress?.({ doneBytes, totalBytes });
+    }
+    return await file.finish();
+  } catch (error) {
+    await file.abandon();
+    throw error;
+  }
+}
+
+/** The weights of all graphs, each once, in the order of their first use. */
+function weightsOf(graphs: readonly Graph[]): Weight[] {
+  return [...new Map(graphs.flatMap((graph) => [...graph.weights])).values()];
+}
+
+function describe({ name, dtype, shape }: Value): { name: string; dtype: string; shape: (string | number)[] } {
+  return { name, dtype, shape: [...shape] };
+}
