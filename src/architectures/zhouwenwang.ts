@@ -49,7 +49,7 @@ export const zhouwenwang: Architecture = {
       dimensions: {
         hiddenSize: H,
         ...dimensions,
-        maxPositions: numberField(configJson, 'max_position_embeddings', 512),
+        trainedPositions: numberField(configJson, 'max_position_embeddings', 512),
       },
       labels: heads.classifier?.labels ?? null,
       tensors: [

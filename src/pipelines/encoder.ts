@@ -85,9 +85,14 @@ export class Encoder {
     return this.#graph.outputs;
   }
 
-  /** The longest row the model takes, in tokens. */
+  /** The longest row the model takes, in tokens; infinite where positions are rotations. */
+  get maxPositions(): number {
+    return Number(this.manifest.config.maxPositions ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The longest text the model was made for, in tokens: texts are cut to it. */
   get maxLength(): number {
-    return Number(this.manifest.config.maxPositions);
+    return Number(this.manifest.config.trainedPositions ?? this.maxPositions);
   }
 
   /** Ids from here on are padding rows of the embedding: they stand for no token and must never be predicted. */
@@ -160,13 +165,13 @@ export class Encoder {
     const bad = (message: string): UsageError =>
       new UsageError(`${at}: ${message}`, { code: 'bad-row', facts: { row: index } });
     if (row.ids.length === 0) throw bad('input_ids is empty');
-    if (row.ids.length > this.maxLength)
-      throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxLength}`);
+    if (row.ids.length > this.maxPositions)
+      throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxPositions}`);
     checkRange(row.ids, Number(this.manifest.config.vocabularyRows), 'input_ids', bad);
     for (const [name, values, limit] of [
       ['attention_mask', row.attentionMask, 2],
       ['token_type_ids', row.typeIds, Number(this.manifest.config.typeVocabularySize)],
-      ['position_ids', row.positionIds, this.maxLength],
+      ['position_ids', row.positionIds, this.maxPositions],
     ] as const) {
       if (!values) continue;
       if (values.length !== row.ids.length)

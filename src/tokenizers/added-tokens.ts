@@ -54,7 +54,8 @@ export class AddedTokens {
     };
     for (const [id, spec] of new Map([...sentinels, ...settings.placed])) place(id, spec);
 
-    const specials = [...SPECIAL_ROLES.map((role) => settings.roles[role]), ...settings.additional];
+    const additional = settings.additional ?? [];
+    const specials = [...SPECIAL_ROLES.map((role) => settings.roles[role]), ...additional];
     let next = vocabulary.size;
     for (const { content, id } of byContent.values())
       if (id >= vocabulary.size && vocabulary.idOf(content) === undefined) next++;
@@ -75,7 +76,7 @@ export class AddedTokens {
     this.roles = roles;
     this.special = new Set(specials.flatMap((spec) => (spec && byContent.has(spec.content) ? [spec.content] : [])));
     this.specialIds = new Set([...this.special].map((content) => byContent.get(content)!.id));
-    const apart = settings.additional.flatMap(({ content }) => {
+    const apart = additional.flatMap(({ content }) => {
       const token = byContent.get(content);
       return token && token.id >= vocabulary.size ? [content] : [];
     });

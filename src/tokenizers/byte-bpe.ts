@@ -8,6 +8,7 @@ import { IntegrityError } from '../util/errors.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES } from './byte-pairs.ts';
 import { endOfWord } from './gpt2-words.ts';
+import { RankQueue } from './rank-queue.ts';
 import { type AlignedPieces, type PieceSink, pushPieces, type StreamJoin, type TokenModel } from './token-model.ts';
 import { utf8Byte, utf8Length } from './utf8.ts';
 
@@ -127,6 +128,16 @@ function bytesOf(spelling: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+interface Merge {
+  readonly rank: number;
+  readonly symbol: number;
+}
+
+/** In bytes: up to here looking through the whole part for each merge is fastest. */
+const LONG_PART = 128;
+/** The place of a symbol that was merged into the one before it. */
+const GONE = -1;
+
 /** Bytes and merge results under numbers of their own (byte b is symbol b), and the merges between them. */
 class Symbols {
   /** Symbol → id in the vocabulary. */
@@ -135,7 +146,7 @@ class Symbols {
   /** 1 where some symbol holds byte a followed by byte b, at a * 256 + b. */
   readonly meets = new Uint8Array(0x10000);
   /** left * 2^24 + right → rank and merged symbol. */
-  readonly #merges = new Map<number, { readonly rank: number; readonly symbol: number }>();
+  readonly #merges = new Map<number, Merge>();
 
   constructor(
     vocabulary: ByteVocabulary,
@@ -174,11 +185,15 @@ class Symbols {
   /** Merges the pair of lowest rank wherever it stands, left to right, until none is left. */
   merge(bytes: Uint8Array): number[] {
     const symbols = [...bytes];
+    return symbols.length > LONG_PART ? this.#mergeLong(symbols) : this.#mergeShort(symbols);
+  }
+
+  #mergeShort(symbols: number[]): number[] {
     while (symbols.length > 1) {
-      let best: { rank: number; symbol: number } | undefined;
+      let best: Merge | undefined;
       let at = 0;
       for (let i = 1; i < symbols.length; i++) {
-        const merge = this.#merges.get(symbols[i - 1]! * 0x1000000 + symbols[i]!);
+        const merge = this.#mergeOf(symbols[i - 1]!, symbols[i]!);
         if (merge && (!best || merge.rank < best.rank)) {
           best = merge;
           at = i - 1;
@@ -196,6 +211,37 @@ class Symbols {
       symbols.length = length;
     }
     return symbols;
+  }
+
+  /** The same over a linked list with the places of each rank in a queue: a long run must not take quadratic time. */
+  #mergeLong(symbols: number[]): number[] {
+    const next = symbols.map((_, i) => i + 1);
+    const previous = symbols.map((_, i) => i - 1);
+    const queue = new RankQueue();
+    const enqueue = (at: number): void => {
+      const merge =
+        at >= 0 && next[at]! < symbols.length ? this.#mergeOf(symbols[at]!, symbols[next[at]!]!) : undefined;
+      if (merge) queue.push(merge.rank, at);
+    };
+    for (let i = 0; i + 1 < symbols.length; i++) enqueue(i);
+    for (let places = queue.shift(); places; places = queue.shift())
+      for (const at of places.positions) {
+        const right = next[at]!;
+        const merge =
+          symbols[at] === GONE || right >= symbols.length ? undefined : this.#mergeOf(symbols[at]!, symbols[right]!);
+        if (merge?.rank !== places.rank) continue; // a neighbour was merged away
+        symbols[at] = merge.symbol;
+        symbols[right] = GONE;
+        next[at] = next[right]!;
+        if (next[at]! < symbols.length) previous[next[at]!] = at;
+        enqueue(previous[at]!);
+        enqueue(at);
+      }
+    return symbols.filter((symbol) => symbol !== GONE);
+  }
+
+  #mergeOf(left: number, right: number): Merge | undefined {
+    return this.#merges.get(left * 0x1000000 + right);
   }
 
   /** Records which bytes meet in a token; false for a token with characters that stand for no byte. */

@@ -32,7 +32,7 @@ export interface Template {
   readonly after: readonly number[];
   readonly beforePair: readonly number[];
   readonly afterPair: readonly number[];
-  /** Type of the pair's tokens and of the special ones around it. */
+  /** Type of the pair's tokens and of the special ones around it; without special tokens all types are 0, as upstream. */
   readonly pairType: 0 | 1;
   /** Leave `after` out where the text ends with it already (T5's </s>). */
   readonly isEndOnce: boolean;
@@ -61,6 +61,7 @@ interface Frame {
   readonly after: readonly number[];
   readonly beforePair: readonly number[];
   readonly afterPair: readonly number[];
+  readonly pairType: 0 | 1;
 }
 
 class ModelTokenizer implements Tokenizer {
@@ -246,6 +247,7 @@ class ModelTokenizer implements Tokenizer {
       after: isOver(text, textRange, special.after) ? [] : special.after,
       beforePair,
       afterPair: isOver(pair ?? [], pairRange, afterPair) ? [] : afterPair,
+      pairType: special.pairType,
     };
   }
 
@@ -271,7 +273,7 @@ class ModelTokenizer implements Tokenizer {
     const first = before.length + (text[1] - text[0]) + after.length;
     const second = beforePair.length + (pair[1] - pair[0]) + afterPair.length;
     const types = new Array<number>(first + second).fill(0);
-    return this.#template.pairType === 0 ? types : types.fill(1, first);
+    return frame.pairType === 0 ? types : types.fill(1, first);
   }
 }
 

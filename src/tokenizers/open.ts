@@ -9,12 +9,12 @@ import { ByteBpe } from './byte-bpe.ts';
 import { parseByteVocabulary, parseMerges } from './byte-pairs.ts';
 import { createTokenizer, type Template } from './create-tokenizer.ts';
 import { parseSentencePieceModel } from './sentencepiece-model.ts';
-import { sentinelTokens } from './sentinels.ts';
+import { placeSentinels } from './sentinels.ts';
 import type { SpecialRole, Tokenizer, TokenizerKind } from './tokenizer.ts';
 import { readTokenizerSettings, type SettingsOptions } from './tokenizer-settings.ts';
 import { Unigram } from './unigram.ts';
 import { readVocabularyBytes, readVocabularyText } from './vocabulary-file.ts';
-import { parseWordPieceVocabulary, WordPiece } from './wordpiece.ts';
+import { parseWordPieceVocabulary, WordPiece, type WordPieceVocabulary } from './wordpiece.ts';
 
 export interface OpenTokenizerOptions extends SettingsOptions {
   /** Needed only for a folder that holds the files of several kinds. @default by the files present */
@@ -90,9 +90,10 @@ async function present(folder: string, names: readonly string[]): Promise<string
 
 async function openWordPiece(folder: string, files: readonly string[], options: SettingsOptions): Promise<Tokenizer> {
   const file = path.join(folder, files[0]!);
-  const vocabulary = parseWordPieceVocabulary(await readVocabularyText(file), file);
+  const lines = parseWordPieceVocabulary(await readVocabularyText(file), file);
   const settings = await readTokenizerSettings(folder, 'wordpiece', options);
-  const added = new AddedTokens(vocabulary, settings, { lowers: settings.lowerCase });
+  const added = new AddedTokens(lines, settings, { lowers: settings.lowerCase });
+  const vocabulary = withPlacement(lines, added);
   const [cls, sep] = [idsOf(added, 'cls'), idsOf(added, 'sep')];
   const unknown = added.roles.unk ?? { token: '[UNK]', id: vocabulary.idOf('[UNK]') ?? vocabulary.size };
   const model = new WordPiece(vocabulary, unknown, { ...settings, neverSplit: added.special });
@@ -104,6 +105,16 @@ async function openWordPiece(folder: string, files: readonly string[], options: 
     pairType: 1,
     isEndOnce: false,
   });
+}
+
+/** Upstream looks a piece's id up among the added tokens first; normally they agree with the vocabulary. */
+function withPlacement(vocabulary: WordPieceVocabulary, added: AddedTokens): WordPieceVocabulary {
+  const moved = [...added.byContent].filter(([content, { id }]) => (vocabulary.ids.get(content) ?? id) !== id);
+  if (moved.length === 0) return vocabulary;
+  return {
+    ...vocabulary,
+    ids: new Map([...vocabulary.ids, ...moved.map(([content, { id }]) => [content, id] as const)]),
+  };
 }
 
 async function openByteBpe(folder: string, files: readonly string[], options: SettingsOptions): Promise<Tokenizer> {
@@ -127,8 +138,10 @@ async function openByteBpe(folder: string, files: readonly string[], options: Se
 async function openUnigram(folder: string, files: readonly string[], options: SettingsOptions): Promise<Tokenizer> {
   const file = path.join(folder, files[0]!);
   const model = new Unigram(parseSentencePieceModel(await readVocabularyBytes(file), file), file);
-  const settings = await readTokenizerSettings(folder, 'unigram', options);
-  const added = new AddedTokens(model.vocabulary, settings, { sentinels: sentinelTokens(model.vocabulary, settings) });
+  const read = await readTokenizerSettings(folder, 'unigram', options);
+  const { placed, additional } = placeSentinels(model.vocabulary, read);
+  const settings = { ...read, additional };
+  const added = new AddedTokens(model.vocabulary, settings, { sentinels: placed });
   const eos = idsOf(added, 'eos');
   return createTokenizer(model, added, settings, {
     before: [],

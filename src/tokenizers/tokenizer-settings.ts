@@ -24,7 +24,8 @@ export interface AddedTokenSpec {
 
 export interface TokenizerSettings {
   readonly roles: Readonly<Partial<Record<SpecialRole, AddedTokenSpec>>>;
-  readonly additional: readonly AddedTokenSpec[];
+  /** Further special tokens; undefined when neither a file nor the caller names any, which T5 tells from none. */
+  readonly additional: readonly AddedTokenSpec[] | undefined;
   /** Added tokens whose ids the files fix (added_tokens_decoder, added_tokens.json). */
   readonly placed: ReadonlyMap<number, AddedTokenSpec>;
   readonly cleanUpTokenizationSpaces: boolean;
@@ -147,12 +148,8 @@ export async function readTokenizerSettings(
     const chosen = value === undefined ? DEFAULT_ROLES[kind][role] : value;
     if (chosen != null) roles[role] = special(chosen);
   }
-  const additional: readonly TokenValue[] =
-    options.addedTokens ??
-    uniqueTokens([...(config?.additional_special_tokens ?? []), ...(map?.additional_special_tokens ?? [])]);
-
-  const additionalSpecs = additional.map(special);
-  const specialContents = new Set([...Object.values(roles), ...additionalSpecs].map((token) => token.content));
+  const additional = (options.addedTokens ?? namedInFiles(config, map))?.map(special);
+  const specialContents = new Set([...Object.values(roles), ...(additional ?? [])].map((token) => token.content));
   const placed = new Map<number, AddedTokenSpec>(decoder);
   for (const [content, id] of Object.entries(addedFile ?? {}))
     placed.set(id, { ...addedToken(content, specialContents.has(content)), normalized: !specialContents.has(content) });
@@ -160,7 +157,7 @@ export async function readTokenizerSettings(
   const lowerCase = options.doLowerCase ?? config?.do_lower_case ?? true;
   return {
     roles,
-    additional: additionalSpecs,
+    additional,
     placed,
     cleanUpTokenizationSpaces: config?.clean_up_tokenization_spaces ?? kind === 'wordpiece',
     paddingSide: config?.padding_side ?? 'right',
@@ -175,6 +172,21 @@ export async function readTokenizerSettings(
 }
 
 // --- internal ---
+
+/** The additional tokens of both files, each once. */
+function namedInFiles(
+  config: z.infer<typeof TokenizerConfig> | undefined,
+  map: z.infer<typeof SpecialTokensMap> | undefined,
+): TokenValue[] | undefined {
+  const [own, others] = [config?.additional_special_tokens, map?.additional_special_tokens];
+  if (!own && !others) return undefined;
+  const byContent = new Map<string, TokenValue>();
+  for (const value of [...(own ?? []), ...(others ?? [])]) {
+    const content = typeof value === 'string' ? value : value.content;
+    if (!byContent.has(content)) byContent.set(content, value);
+  }
+  return [...byContent.values()];
+}
 
 async function readOptional<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
   return (await pathExists(file)) ? parseWith(schema, await readJson(file), file) : undefined;
@@ -204,13 +216,4 @@ function addedToken(value: TokenValue, special: boolean): AddedTokenSpec {
     singleWord: value.single_word ?? false,
     normalized: value.normalized ?? !isSpecial,
   };
-}
-
-function uniqueTokens(values: readonly TokenValue[]): TokenValue[] {
-  const byContent = new Map<string, TokenValue>();
-  for (const value of values) {
-    const content = typeof value === 'string' ? value : value.content;
-    if (!byContent.has(content)) byContent.set(content, value);
-  }
-  return [...byContent.values()];
 }

@@ -12,8 +12,11 @@ import { type PieceSink, pushPiece, type StreamJoin, type TokenModel, type Vocab
 
 /** An unknown character scores this much below the worst piece (kUnkPenalty). */
 const UNKNOWN_PENALTY = 10;
-/** FLT_MIN: upstream starts its search for the best score there, so it never falls below. */
-const SMALLEST_FLOAT32 = 2 ** -126;
+/** A user-defined piece scores this for each byte after its first, so that it wins over what it is made of. */
+const USER_DEFINED_BONUS = 0.1;
+
+/** Beyond this upstream starts counting from 0 again, so that sums keep their digits in long texts. */
+const MAX_PATH_SCORE = 100_000;
 
 const encoder = new TextEncoder();
 
@@ -43,10 +46,9 @@ export class Unigram implements TokenModel {
     this.#normalizer = new SentencePieceNormalizer(model.normalizer, userDefined, where);
     const normal = pieces.flatMap(({ score, type }) => (type === PIECE_TYPES.normal ? [score] : []));
     const lowest = normal.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-    const highest = normal.reduce((a, b) => Math.max(a, b), SMALLEST_FLOAT32);
     this.#unknownScore = Math.fround(lowest - UNKNOWN_PENALTY);
     this.#scores = Float32Array.from(pieces, ({ piece, score, type }) =>
-      type === PIECE_TYPES.userDefined ? Math.fround(encoder.encode(piece).length * highest) - 0.1 : score,
+      type === PIECE_TYPES.userDefined ? USER_DEFINED_BONUS * (encoder.encode(piece).length - 1) : score,
     );
     this.#trie = new PieceTrie(
       new Map(
@@ -123,10 +125,15 @@ export class Unigram implements TokenModel {
     const trie = this.#trie;
     from.fill(-1, 0, length + 1);
     best[0] = 0;
+    let frontier = 0; // furthest position that a path reaches
     for (let start = 0; start < length; ) {
       const unit = text.charCodeAt(start);
       const width = (unit & 0xfc00) === 0xd800 ? 2 : 1;
-      const base = best[start]!;
+      let base = best[start]!;
+      if (Math.abs(base) > MAX_PATH_SCORE) {
+        for (let i = start; i <= frontier; i++) best[i] = Math.fround(best[i]! - base);
+        base = 0;
+      }
       let hasCharacter = false;
       let end = start + 1;
       for (let node = trie.first(unit); node !== NO_NODE; end++) {
@@ -139,12 +146,14 @@ export class Unigram implements TokenModel {
             piece[end] = id;
           }
           if (end - start === width) hasCharacter = true;
+          if (end > frontier) frontier = end;
         }
         if (end >= length) break;
         node = trie.next(node, text.charCodeAt(end));
       }
       if (!hasCharacter) {
         const after = start + width;
+        if (after > frontier) frontier = after;
         const score = Math.fround(this.#unknownScore + base);
         if (from[after] === -1 || score > best[after]!) {
           best[after] = score;

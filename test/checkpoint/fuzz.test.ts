@@ -41,7 +41,7 @@ function mutate(original: Uint8Array, changes: readonly Mutation[]): Buffer {
     const at = Math.floor(change.at * bytes.length);
     if (change.kind === 'set' && bytes.length > 0) bytes[at] = change.byte;
     if (change.kind === 'cut') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + change.length)]);
-    if (change.kind === 'huge') bytes.fill(0xff, at, at + 4);
+    if (change.kind === 'huge') bytes.fill(0xff, at, Math.min(at + 4, bytes.length));
     if (change.kind === 'end') bytes = bytes.subarray(0, at);
     if (change.kind === 'copy') {
       const from = Math.floor(change.from * bytes.length);

@@ -12,7 +12,7 @@ import { positiveInteger } from '../running.ts';
 interface Options extends CommonOptions {
   readonly pair?: string;
   readonly maxLength?: number;
-  readonly truncation: Truncation;
+  readonly truncation?: Truncation;
   readonly padding?: boolean;
   /** False with --no-special-tokens. */
   readonly specialTokens: boolean;
@@ -29,9 +29,11 @@ export const command: CommandModule = {
       .option('--pair <text>', 'second text of a pair')
       .option('--max-length <n>', 'most tokens, special ones included', positiveInteger('--max-length'))
       .addOption(
-        new Option('--truncation <which>', 'what gives way')
-          .choices(['longest-first', 'only-first', 'only-second'])
-          .default('longest-first'),
+        new Option('--truncation <which>', 'what gives way to --max-length (default: longest-first)').choices([
+          'longest-first',
+          'only-first',
+          'only-second',
+        ]),
       )
       .option('--padding', 'fill up to --max-length')
       .option('--no-special-tokens', 'without [CLS], [SEP], </s>')

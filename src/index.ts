@@ -1,0 +1,20 @@
+/** The library: what the command line is made of. Paths in, values out; nothing is printed. */
+export { type Checkpoint, openCheckpoint } from './checkpoint/open.ts';
+export { type ConvertOptions, convertCheckpoint } from './convert/convert.ts';
+export { type LoadedSplit, loadSplit } from './evaluation/dataset.ts';
+export { encoderScorer } from './evaluation/encoder-scorer.ts';
+export { type EvaluationRun, evaluateHead } from './evaluation/evaluate.ts';
+export { CLUE_TASKS, getClueTask } from './evaluation/tasks/index.ts';
+export { importArchive } from './hub/import.ts';
+export { type PullOptions, type PullResult, planPull, pullModel } from './hub/pull.ts';
+export { verifyCheckpoint } from './hub/verify.ts';
+export { type ProbeResult, requireProbes, runProbes } from './pipelines/check-model.ts';
+export { type Classification, classify } from './pipelines/classify.ts';
+export { type EmbedOptions, embed, similarity } from './pipelines/embed.ts';
+export { Encoder, type OpenModelOptions } from './pipelines/encoder.ts';
+export { type FillMaskResult, fillMask } from './pipelines/fill-mask.ts';
+export { type Manifest, readManifest } from './registry/manifest.ts';
+export { findModel, getModel, loadRegistry, type Registry } from './registry/registry.ts';
+export { openTokenizer } from './tokenizers/open.ts';
+export type { Encoding, Tokenizer } from './tokenizers/tokenizer.ts';
+export { EXIT_CODES, FsbError } from './util/errors.ts';

@@ -1,0 +1,291 @@
+/** The program from outside: what a user or script sees on stdout and stderr, and the exit code. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands/index.ts';
+import { type RunFsbOptions, runFsb } from '../helpers/run-fsb.ts';
+import { scratchFolder } from '../helpers/scratch.ts';
+
+const home = scratchFolder('cli');
+const fsb = (args: readonly string[], options: Omit<RunFsbOptions, 'home'> = {}) => runFsb(args, { home, ...options });
+const json = async (args: readonly string[]) => {
+  const { code, stdout, stderr } = await fsb([...args, '--json']);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return JSON.parse(stdout);
+};
+
+// pulled and converted once, by the program itself
+beforeAll(async () => {
+  expect((await fsb(['convert', 'erlangshen-mini'])).code).toBe(0);
+});
+
+describe('fsb', () => {
+  it('prints its help on stdout, without arguments too', async () => {
+    const help = await fsb(['--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('Usage: fsb');
+    expect((await fsb([])).stdout).toBe(help.stdout);
+  });
+
+  it('prints its version', async () => {
+    expect((await fsb(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each(Object.keys(COMMANDS))('prints help with an example for %s', async (name) => {
+    const { code, stdout, stderr } = await fsb([name, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`$ fsb ${name}`);
+  });
+
+  it('speaks Chinese where the locale does', async () => {
+    expect((await fsb(['--help'], { env: { LANG: 'zh_CN.UTF-8' } })).stdout).toContain('封神榜中文模型');
+    expect((await fsb(['--help'], { env: { LANG: 'zh_CN.UTF-8', FSB_LANG: 'en' } })).stdout).toContain(
+      'Chinese models',
+    );
+  });
+
+  it.each([
+    [['convrt'], 'Did you mean convert?'],
+    [['list', '--serie', 'x'], 'Did you mean --series?'],
+    [['fill-mask'], "missing required argument 'model'"],
+    [['list', '--series', 'x'], 'Allowed choices are erlangshen'],
+  ])('exits with 2 and a hint for %j', async (args, message) => {
+    const { code, stdout, stderr } = await fsb(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('errors', () => {
+  it.each([
+    [['info', 'erlangshen-1.3c'], 3, 'did you mean erlangshen-1.3b'],
+    [['eval', '--task', 'afqmcc'], 3, 'did you mean afqmc'],
+    [['classify', 'erlangshen-mini', '月'], 8, 'no classification head'],
+    [['fill-mask', 'erlangshen-mini', '月'], 2, 'no [MASK]'],
+    [['fill-mask', './absent', '月'], 3, './absent does not exist'],
+    [['convert', 'erlangshen-mini', '--dtype', 'int3'], 2, '--dtype int3: expected one of'],
+    [['fill-mask', 'erlangshen-mini-poet', 'x', '--no-auto'], 3, 'fsb convert erlangshen-mini-poet'],
+    [['pull', 'erlangshen-1.3b'], 4, 'offline'],
+    [['eval', '--task', 'afqmc'], 4, 'afqmc'],
+    [['eval', '--task', 'tnews', '--data', 'src'], 3, 'dev.json'],
+    [
+      ['infer', 'erlangshen-mini', '--ids', '[{"input_ids":[999999]}]'],
+      2,
+      'input_ids: expected integers from 0 to 3455, found 999999',
+    ],
+    [['infer', 'erlangshen-mini', '--ids', '{'], 2, 'not valid JSON'],
+    [['infer', 'erlangshen-mini', '--text', '月', '--outputs', 'nothing'], 8, 'it has last_hidden_state'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'cuda'], 8, 'cuda'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'abacus'], 2, 'abacus'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--threads', '0'], 2, '--threads 0'],
+  ])('%j exits with %i', async (args, exitCode, message) => {
+    const { code, stdout, stderr } = await fsb(args);
+    expect(stderr).toContain(message);
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+  });
+
+  it('come as JSON on stderr too, with --json', async () => {
+    const { stderr, stdout } = await fsb(['info', 'nothing-like-it', '--json']);
+    const line = stderr.trim().split('\n').at(-1)!;
+    expect(JSON.parse(line)).toMatchObject({ error: { code: 'unknown-model', exitCode: 3, retryable: false } });
+    expect(stdout).toBe('');
+  });
+
+  it('show no stack without --debug', async () => {
+    expect((await fsb(['info', 'nothing-like-it'])).stderr).not.toContain('    at ');
+    expect((await fsb(['info', 'nothing-like-it', '--debug'])).stderr).toContain('    at ');
+  });
+});
+
+describe('hostile checkpoints', () => {
+  const fixtures = path.resolve('test/fixtures/hostile');
+  it.each([
+    ['pickle-os-system', 6, 'posix.system'], // what os.system is called where the fixture was made
+    ['truncated-zip', 6, 'pytorch_model.bin'],
+    ['nan-weight', 6, 'NaN'],
+    ['missing-tensor', 6, 'encoder.layer.0.intermediate.dense.bias'],
+    ['wrong-shape', 6, 'encoder.layer.0.output.dense.weight'],
+    ['unexpected-tensor', 6, 'encoder.layer.0.attention.self.extra.weight'],
+  ])('%s is refused with %i and leaves nothing', async (name, exitCode, message) => {
+    const out = path.join(home, `hostile-${name}`);
+    const { code, stderr, stdout } = await fsb(['convert', path.join(fixtures, name), '--out', out]);
+    expect(stderr).toContain(message);
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
+    expect(readdirSync(home).filter((entry) => entry.startsWith(`hostile-${name}`))).toEqual([]);
+  });
+
+  it('a sound one converts', async () => {
+    const out = path.join(home, 'sound');
+    expect(await fsb(['convert', path.join(fixtures, 'sound'), '--out', out])).toMatchObject({
+      code: 0,
+      stdout: `${out}\n`,
+    });
+    expect(existsSync(path.join(out, 'manifest.json'))).toBe(true);
+  });
+});
+
+describe('results', () => {
+  it('fill-mask', async () => {
+    const { schema, results } = await json([
+      'fill-mask',
+      'erlangshen-mini',
+      '床前明[MASK]光，疑是地上霜。',
+      '--top-k',
+      '2',
+    ]);
+    expect(schema).toBe('fsb.fill-mask/1');
+    expect(results[0].masks[0]).toMatchObject({ index: 4, candidates: [{ token: '月', id: 1417 }, { token: '水' }] });
+  });
+
+  it('infer, per row in its own length', async () => {
+    const ids = JSON.stringify([{ input_ids: [101, 974, 102] }, { input_ids: [101, 102] }]);
+    const { schema, outputs } = await json([
+      'infer',
+      'erlangshen-mini',
+      '--ids',
+      ids,
+      '--outputs',
+      'last_hidden_state,pooler_output',
+    ]);
+    expect(schema).toBe('fsb.infer/1');
+    expect(
+      outputs.map(({ row, name, shape }: { row: number; name: string; shape: number[] }) => [row, name, shape]),
+    ).toEqual([
+      [0, 'last_hidden_state', [3, 128]],
+      [0, 'pooler_output', [128]],
+      [1, 'last_hidden_state', [2, 128]],
+      [1, 'pooler_output', [128]],
+    ]);
+    expect(outputs[0].values).toHaveLength(3 * 128);
+  });
+
+  it('embed and similarity', async () => {
+    const { results } = await json(['embed', 'erlangshen-mini', '床前明月光', '举头望明月']);
+    expect(results.map(({ embedding }: { embedding: number[] }) => embedding.length)).toEqual([128, 128]);
+    expect(await json(['similarity', 'erlangshen-mini', '床前明月光', '床前明月光'])).toMatchObject({
+      schema: 'fsb.similarity/1',
+      method: 'cosine',
+    });
+  });
+
+  it('tokenize, and back', async () => {
+    const { results } = await json(['tokenize', 'erlangshen-mini', '床前']);
+    expect(results[0]).toMatchObject({
+      ids: [101, 974, 403, 102],
+      tokens: ['[CLS]', '床', '前', '[SEP]'],
+      offsets: [
+        [0, 0],
+        [0, 1],
+        [1, 2],
+        [0, 0],
+      ],
+    });
+    expect((await json(['tokenize', 'erlangshen-mini', '--decode', '974,403'])).text).toBe('床 前');
+  });
+
+  it('list, info, inspect, verify', async () => {
+    expect((await json(['list', '--local'])).models.map(({ name }: { name: string }) => name)).toContain(
+      'erlangshen-mini',
+    );
+    expect(await json(['info', '二郎神-1.3B'])).toMatchObject({
+      name: 'erlangshen-1.3b',
+      architecture: 'megatron-bert',
+      supported: true,
+    });
+    const { tensors } = await json(['inspect', path.join(home, 'fsb/checkpoints/erlangshen-mini/local'), '--hash']);
+    expect(tensors[0]).toMatchObject({
+      name: 'embeddings.word_embeddings.weight',
+      shape: [3456, 128],
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    const { graphs } = await json(['inspect', path.join(home, 'fsb/models/erlangshen-mini/fp32')]);
+    expect(graphs[0].inputs[0]).toEqual({
+      name: 'input_ids',
+      dtype: 'int64',
+      shape: ['batch_size', 'sequence_length'],
+    });
+    expect(await json(['verify', path.join(home, 'fsb/models/erlangshen-mini/fp32')])).toMatchObject({
+      schema: 'fsb.verify/1',
+      ok: true,
+    });
+  });
+
+  it('eval, with an interval, baselines and predictions, and 9 below --min-accuracy', async () => {
+    const out = path.join(home, 'eval');
+    const { schema, runs } = await json(['eval', '--task', 'poet', '--out', out]);
+    expect(schema).toBe('fsb.eval/1');
+    expect(runs[0]).toMatchObject({
+      task: 'poet',
+      examples: 600,
+      correct: 347,
+      model: { name: 'erlangshen-mini-poet' },
+    });
+    expect(runs[0].ci95[0]).toBeLessThan(runs[0].accuracy);
+    const predicted = readFileSync(runs[0].predictionsFile, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).prediction);
+    const golden = JSON.parse(readFileSync('test/fixtures/mini/erlangshen-mini-poet.json', 'utf8'));
+    expect(predicted).toEqual(golden.dev.predicted.map((index: number) => golden.labels[index]));
+    const { code, stderr } = await fsb(['eval', '--task', 'poet', '--limit', '50', '--min-accuracy', '0.99']);
+    expect({ code, stderr }).toMatchObject({ code: 9, stderr: expect.stringContaining('--min-accuracy 0.99') });
+  });
+
+  it('eval does not depend on the batch size', async () => {
+    const few = await json(['eval', '--task', 'poet', '--batch-tokens', '64', '--limit', '200']);
+    const many = await json(['eval', '--task', 'poet', '--batch-tokens', '8192', '--limit', '200']);
+    expect(few.runs[0].correct).toBe(many.runs[0].correct);
+    expect(few.runs[0].confusion).toEqual(many.runs[0].confusion);
+  });
+});
+
+describe('pipes', () => {
+  it('answer JSON lines in input order', async () => {
+    const input = '{"id":7,"text":"床前明[MASK]光，疑是地上霜。"}\n\n白日依山[MASK]，黄河入海流。\n';
+    const { code, stdout } = await fsb(['fill-mask', 'erlangshen-mini', '--input', '-', '--top-k', '1'], { input });
+    expect(code).toBe(0);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ id, masks }) => [id, masks[0].candidates[0].token])).toEqual([
+      [7, '月'],
+      [undefined, '尽'],
+    ]);
+  });
+
+  it('name the line that is wrong', async () => {
+    const { code, stderr } = await fsb(['embed', 'erlangshen-mini', '--input', '-'], { input: '月\n{"txt":"x"}\n' });
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('standard input:2') });
+  });
+
+  it('carry no progress and no notes with --quiet, and no colours', async () => {
+    const { stdout, stderr } = await fsb(['fill-mask', 'erlangshen-mini', '[MASK]', '--quiet']);
+    expect(stderr).toBe('');
+    expect(stdout).not.toContain('\u001b');
+  });
+});
+
+describe('interruption', () => {
+  it('exits with 130 within a second of SIGINT, and leaves nothing half-written', async () => {
+    const data = path.join(home, 'big');
+    mkdirSync(data, { recursive: true });
+    const row = readFileSync('models/poet/dev.json', 'utf8').split('\n')[0]!;
+    const long = { ...JSON.parse(row), sentence: JSON.parse(row).sentence.repeat(20) };
+    writeFileSync(path.join(data, 'dev.json'), `${JSON.stringify(long)}\n`.repeat(40_000));
+    const out = path.join(home, 'interrupted');
+    const started: { at?: number } = {};
+    const result = await fsb(['eval', '--task', 'poet', '--data', data, '--out', out], {
+      signalOn: {
+        text: 'no --model',
+        signal: 'SIGINT',
+        delayMs: 1500,
+        onSignal: () => (started.at = performance.now()),
+      },
+    });
+    expect(result.code).toBe(130);
+    expect(performance.now() - started.at!).toBeLessThan(1500);
+    expect(result.stderr).toContain('interrupted by SIGINT');
+    expect(existsSync(path.join(out, 'eval.json'))).toBe(false);
+  });
+});
