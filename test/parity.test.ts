@@ -4,22 +4,23 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { compareCase, isEqual, readGolden } from '../benchmarks/parity/compare.ts';
+import { isEqual, readGolden } from '../benchmarks/parity/compare.ts';
+import { measureParity } from '../benchmarks/parity/measure.ts';
 import { convertCheckpoint } from '../src/convert/convert.ts';
 import { summarizeGraph } from '../src/onnx/summary.ts';
 import { requireProbes, runProbes } from '../src/pipelines/check-model.ts';
-import { Encoder } from '../src/pipelines/encoder.ts';
 import { scratchFolder } from './helpers/scratch.ts';
 import { sharedSet } from './helpers/shared.ts';
 
 const ENCODERS = ['megatron-bert', 'zhouwenwang', 'bert'];
+const DECODERS = ['gpt2'];
 const COMMITTED = fileURLToPath(new URL('fixtures/models', import.meta.url));
 const scratch = scratchFolder('parity');
 
 const folders = [COMMITTED, sharedSet('golden/models')].flatMap((root) =>
   root === undefined ? [] : readdirSync(root).map((name) => path.join(root, name)),
 );
-const cases = folders.filter((folder) => ENCODERS.includes(readGolden(folder).architecture));
+const cases = folders.filter((folder) => [...ENCODERS, ...DECODERS].includes(readGolden(folder).architecture));
 
 describe('a converted model', () => {
   it.each(cases.map((folder, i) => [path.basename(folder), folder, i] as const))(
@@ -28,13 +29,8 @@ describe('a converted model', () => {
       const target = path.join(scratch, String(i));
       const manifest = await convertCheckpoint(folder, target);
       requireProbes(await runProbes(target, manifest), manifest.name);
-      const model = await Encoder.open(target);
-      try {
-        const parity = await compareCase(readGolden(folder), (rows, outputs) => model.run(rows, outputs));
-        expect(parity).toSatisfy(isEqual);
-      } finally {
-        await model.dispose();
-      }
+      const parity = await measureParity(target, readGolden(folder));
+      expect(parity).toSatisfy(isEqual);
     },
   );
 

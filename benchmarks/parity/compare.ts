@@ -10,6 +10,8 @@ interface GoldenInput {
   readonly attention_mask?: number[][];
   readonly token_type_ids?: number[][];
   readonly position_ids?: number[][];
+  /** The first so many ids in one go, then one at a time with the cache; step_logits hold the logits after each call. */
+  readonly cached_steps?: number;
 }
 
 interface GoldenOutput {
@@ -32,6 +34,9 @@ export interface Golden {
 
 /** Runs rows and returns, for each row, the named outputs. */
 export type RunRows = (rows: readonly Row[], outputs: readonly string[]) => Promise<RowOutput[][]>;
+
+/** Reads the first `count` ids of a row, then the others one by one with a cache; the logits after each call. */
+export type RunSteps = (ids: readonly number[], count: number) => Promise<RowOutput>;
 
 export interface CaseParity {
   readonly case: string;
@@ -56,7 +61,7 @@ export function isEqual(parity: CaseParity): boolean {
 }
 
 /** Compares every output of every input. */
-export async function compareCase(golden: Golden, run: RunRows): Promise<CaseParity> {
+export async function compareCase(golden: Golden, run: RunRows, steps?: RunSteps): Promise<CaseParity> {
   const result = { compared: 0, maxDifference: 0, worstOutput: '–', argmaxDiffers: 0 };
   const note = (difference: number, where: string): void => {
     result.compared++;
@@ -67,10 +72,11 @@ export async function compareCase(golden: Golden, run: RunRows): Promise<CasePar
   for (const input of golden.inputs) {
     const outputs = golden.outputs.filter((output) => output.input === input.name);
     const plain = outputs.filter(({ name }) => !name.includes('.'));
-    const rows = await run(
-      rowsOf(input),
-      plain.map(({ name }) => name),
-    );
+    const names = plain.map(({ name }) => name);
+    const rows =
+      input.cached_steps === undefined
+        ? await run(rowsOf(input), names)
+        : await Promise.all(input.input_ids.map(async (ids) => [await steps!(ids, input.cached_steps!)]));
     for (const [index, output] of plain.entries()) {
       const got = rows.map((row) => row[index]!);
       compareValues(input, output, got, note);

@@ -2,12 +2,11 @@
  * A pickle machine that only makes data (protocols 0 to 5). Opcodes are those of Python's Lib/pickletools.py; globals go
  * through the allow-list in pickle-globals.ts, and there is no way from a pickle to any code: calls make records.
  */
+import { MAX_PICKLE_BYTES, PickleCursor, PickleCutOff } from './pickle-cursor.ts';
 import { allowGlobal, construct, storageOfPersistentId } from './pickle-globals.ts';
 import { describe, OpaqueObject, type PickleValue, type StorageRecord } from './pickle-values.ts';
 import { malformedPickle, unsafePickle } from './refusals.ts';
 
-/** The largest pickle beside weights here has 0.2 MB; with the state of an optimizer some MB. */
-export const MAX_PICKLE_BYTES = 64 * 1024 * 1024;
 /** Values on the stack, and open marks: lists are filled in batches of 1000, nesting is a dozen deep. */
 const MAX_STACK = 1_000_000;
 const MAX_MARKS = 10_000;
@@ -15,8 +14,6 @@ const MAX_MARKS = 10_000;
 const MAX_MEMO = 4_000_000;
 /** Elements put into tuples, lists, dictionaries and sets all together; a repeated copy must not multiply memory. */
 const MAX_ITEMS = 16_000_000;
-/** Integers of more bytes or digits than this are not counts, ids or seeds. */
-const MAX_INTEGER_BYTES = 1024;
 
 export interface Pickle {
   readonly value: PickleValue;
@@ -25,9 +22,6 @@ export interface Pickle {
   /** Offset of the first byte after STOP. */
   readonly end: number;
 }
-
-/** Thrown when the bytes end before STOP: a caller who has more bytes may try again with them. */
-export class PickleCutOff extends Error {}
 
 /**
  * Runs the pickle that begins at `start`. `where` (file and entry) goes into messages.
@@ -46,11 +40,11 @@ export function readPickle(bytes: Uint8Array, where: string, start = 0): Pickle 
 export function runPickle(bytes: Uint8Array, where: string, start = 0): Pickle {
   if (bytes.length - start > MAX_PICKLE_BYTES)
     throw malformedPickle(where, `the pickle has ${bytes.length - start} bytes; at most ${MAX_PICKLE_BYTES} are read`);
-  const machine = new Machine(bytes, start, where);
+  const machine = new Machine(new PickleCursor(bytes, start, where));
   for (;;) {
-    const code = machine.byte();
-    if (code === STOP) return { value: machine.finish(), storages: machine.storages, end: machine.at };
-    const run = OPCODES[code];
+    const code = machine.input.byte();
+    if (code === STOP) return { value: machine.finish(), storages: machine.storages, end: machine.input.at };
+    const run = OPCODES.get(code);
     if (!run) throw machine.malformed(`unknown opcode 0x${code.toString(16).padStart(2, '0')}`);
     run(machine);
   }
@@ -60,105 +54,102 @@ export function runPickle(bytes: Uint8Array, where: string, start = 0): Pickle {
 
 const STOP = 0x2e;
 
-/** What each opcode does, by its byte (written as pickletools writes it). */
-const OPCODES: Record<number, (m: Machine) => void> = {
+/** What each opcode does, by its byte and its name in pickletools. */
+const INSTRUCTIONS: readonly (readonly [code: number, name: string, run: (machine: Machine) => void])[] = [
   // Frame and protocol
-  128: (m) => m.protocol(m.byte()), // PROTO
-  149: (m) => m.requireAhead(m.count64()), // FRAME: only says how much follows
+  [0x80, 'PROTO', (m) => m.protocol(m.input.byte())],
+  [0x95, 'FRAME', (m) => m.input.requireAhead(m.input.count64())], // only says how much follows
   // Constants and numbers
-  78: (m) => m.push(null), // NONE
-  136: (m) => m.push(true), // NEWTRUE
-  137: (m) => m.push(false), // NEWFALSE
-  74: (m) => m.push(m.take(4).getInt32(0, true)), // BININT
-  75: (m) => m.push(m.byte()), // BININT1
-  77: (m) => m.push(m.uint16()), // BININT2
-  138: (m) => m.push(m.long(m.byte())), // LONG1
-  139: (m) => m.push(m.long(m.uint32())), // LONG4
-  71: (m) => m.push(m.take(8).getFloat64(0, false)), // BINFLOAT
-  73: (m) => m.push(m.intLine()), // INT
-  76: (m) => m.push(m.decimal(m.line().replace(/L$/, ''))), // LONG
-  70: (m) => m.push(m.floatLine()), // FLOAT
+  [0x4e, 'NONE', (m) => m.push(null)],
+  [0x88, 'NEWTRUE', (m) => m.push(true)],
+  [0x89, 'NEWFALSE', (m) => m.push(false)],
+  [0x4a, 'BININT', (m) => m.push(m.input.take(4).getInt32(0, true))],
+  [0x4b, 'BININT1', (m) => m.push(m.input.byte())],
+  [0x4d, 'BININT2', (m) => m.push(m.input.uint16())],
+  [0x8a, 'LONG1', (m) => m.push(m.input.long(m.input.byte()))],
+  [0x8b, 'LONG4', (m) => m.push(m.input.long(m.input.uint32()))],
+  [0x47, 'BINFLOAT', (m) => m.push(m.input.take(8).getFloat64(0, false))],
+  [0x49, 'INT', (m) => m.push(m.input.intLine())],
+  [0x4c, 'LONG', (m) => m.push(m.input.decimal(m.input.line().replace(/L$/, '')))],
+  [0x46, 'FLOAT', (m) => m.push(m.input.floatLine())],
   // Text and bytes
-  88: (m) => m.push(m.text(m.uint32())), // BINUNICODE
-  140: (m) => m.push(m.text(m.byte())), // SHORT_BINUNICODE
-  141: (m) => m.push(m.text(m.count64())), // BINUNICODE8
-  84: (m) => m.push(m.oldText(m.uint32())), // BINSTRING
-  85: (m) => m.push(m.oldText(m.byte())), // SHORT_BINSTRING
-  66: (m) => m.push(m.bytes(m.uint32())), // BINBYTES
-  67: (m) => m.push(m.bytes(m.byte())), // SHORT_BINBYTES
-  142: (m) => m.push(m.bytes(m.count64())), // BINBYTES8
-  150: (m) => m.push(m.bytes(m.count64())), // BYTEARRAY8
-  86: (m) => m.push(unescapeUnicode(m.line())), // UNICODE
-  83: (m) => m.push(m.quotedLine()), // STRING
+  [0x58, 'BINUNICODE', (m) => m.push(m.input.text(m.input.uint32()))],
+  [0x8c, 'SHORT_BINUNICODE', (m) => m.push(m.input.text(m.input.byte()))],
+  [0x8d, 'BINUNICODE8', (m) => m.push(m.input.text(m.input.count64()))],
+  [0x54, 'BINSTRING', (m) => m.push(m.input.oldText(m.input.uint32()))],
+  [0x55, 'SHORT_BINSTRING', (m) => m.push(m.input.oldText(m.input.byte()))],
+  [0x42, 'BINBYTES', (m) => m.push(m.input.bytes(m.input.uint32()))],
+  [0x43, 'SHORT_BINBYTES', (m) => m.push(m.input.bytes(m.input.byte()))],
+  [0x8e, 'BINBYTES8', (m) => m.push(m.input.bytes(m.input.count64()))],
+  [0x96, 'BYTEARRAY8', (m) => m.push(m.input.bytes(m.input.count64()))],
+  [0x56, 'UNICODE', (m) => m.push(m.input.escapedLine())],
+  [0x53, 'STRING', (m) => m.push(m.input.quotedLine())],
   // Tuples, lists, dictionaries, sets
-  40: (m) => m.mark(), // MARK
-  41: (m) => m.push(m.tuple([])), // EMPTY_TUPLE
-  133: (m) => m.push(m.tuple(m.popMany(1))), // TUPLE1
-  134: (m) => m.push(m.tuple(m.popMany(2))), // TUPLE2
-  135: (m) => m.push(m.tuple(m.popMany(3))), // TUPLE3
-  116: (m) => m.push(m.tuple(m.popToMark())), // TUPLE
-  93: (m) => m.push([]), // EMPTY_LIST
-  108: (m) => m.push(m.popToMark()), // LIST
-  97: (m) => m.append(m.popMany(1)), // APPEND
-  101: (m) => m.append(m.popToMark()), // APPENDS
-  125: (m) => m.push(new Map()), // EMPTY_DICT
-  100: (m) => m.push(m.setItems(new Map(), m.popToMark())), // DICT
-  115: (m) => m.setItemsOnTop(m.popMany(2)), // SETITEM
-  117: (m) => m.setItemsOnTop(m.popToMark()), // SETITEMS
-  143: (m) => m.push(new Set()), // EMPTY_SET
-  144: (m) => m.addItems(m.popToMark()), // ADDITEMS
-  145: (m) => m.push(new Set(m.popToMark())), // FROZENSET
+  [0x28, 'MARK', (m) => m.mark()],
+  [0x29, 'EMPTY_TUPLE', (m) => m.push(m.tuple([]))],
+  [0x85, 'TUPLE1', (m) => m.push(m.tuple(m.popMany(1)))],
+  [0x86, 'TUPLE2', (m) => m.push(m.tuple(m.popMany(2)))],
+  [0x87, 'TUPLE3', (m) => m.push(m.tuple(m.popMany(3)))],
+  [0x74, 'TUPLE', (m) => m.push(m.tuple(m.popToMark()))],
+  [0x5d, 'EMPTY_LIST', (m) => m.push([])],
+  [0x6c, 'LIST', (m) => m.push(m.popToMark())],
+  [0x61, 'APPEND', (m) => m.append(m.popMany(1))],
+  [0x65, 'APPENDS', (m) => m.append(m.popToMark())],
+  [0x7d, 'EMPTY_DICT', (m) => m.push(new Map())],
+  [0x64, 'DICT', (m) => m.push(m.setItems(new Map(), m.popToMark()))],
+  [0x73, 'SETITEM', (m) => m.setItemsOnTop(m.popMany(2))],
+  [0x75, 'SETITEMS', (m) => m.setItemsOnTop(m.popToMark())],
+  [0x8f, 'EMPTY_SET', (m) => m.push(new Set())],
+  [0x90, 'ADDITEMS', (m) => m.addItems(m.popToMark())],
+  [0x91, 'FROZENSET', (m) => m.push(new Set(m.popToMark()))],
   // Stack and memo
-  48: (m) => m.popOrUnmark(), // POP
-  49: (m) => void m.popToMark(), // POP_MARK
-  50: (m) => m.push(m.top()), // DUP
-  113: (m) => m.memoize(m.byte()), // BINPUT
-  114: (m) => m.memoize(m.uint32()), // LONG_BINPUT
-  148: (m) => m.memoize(m.memoSize), // MEMOIZE
-  112: (m) => m.memoize(m.index(m.line())), // PUT
-  104: (m) => m.push(m.recall(m.byte())), // BINGET
-  106: (m) => m.push(m.recall(m.uint32())), // LONG_BINGET
-  103: (m) => m.push(m.recall(m.index(m.line()))), // GET
+  [0x30, 'POP', (m) => m.popOrUnmark()],
+  [0x31, 'POP_MARK', (m) => void m.popToMark()],
+  [0x32, 'DUP', (m) => m.push(m.top())],
+  [0x71, 'BINPUT', (m) => m.memoize(m.input.byte())],
+  [0x72, 'LONG_BINPUT', (m) => m.memoize(m.input.uint32())],
+  [0x94, 'MEMOIZE', (m) => m.memoize(m.memoSize)],
+  [0x70, 'PUT', (m) => m.memoize(m.input.index(m.input.line()))],
+  [0x68, 'BINGET', (m) => m.push(m.recall(m.input.byte()))],
+  [0x6a, 'LONG_BINGET', (m) => m.push(m.recall(m.input.uint32()))],
+  [0x67, 'GET', (m) => m.push(m.recall(m.input.index(m.input.line())))],
   // Globals and objects: data only
-  99: (m) => m.push(allowGlobal(m.line(), m.line(), m.where)), // GLOBAL
-  147: (m) => m.stackGlobal(), // STACK_GLOBAL
-  82: (m) => m.call(1), // REDUCE
-  129: (m) => m.call(1), // NEWOBJ
-  146: (m) => m.call(2), // NEWOBJ_EX
-  98: (m) => m.build(), // BUILD
-  105: (m) => m.instance(), // INST
-  111: (m) => m.object(), // OBJ
-  81: (m) => m.persistent(m.pop()), // BINPERSID
-  80: (m) => m.persistent(m.line()), // PERSID
+  [0x63, 'GLOBAL', (m) => m.push(allowGlobal(m.input.line(), m.input.line(), m.where))],
+  [0x93, 'STACK_GLOBAL', (m) => m.stackGlobal()],
+  [0x52, 'REDUCE', (m) => m.call(1)],
+  [0x81, 'NEWOBJ', (m) => m.call(1)],
+  [0x92, 'NEWOBJ_EX', (m) => m.call(2)],
+  [0x62, 'BUILD', (m) => m.build()],
+  [0x69, 'INST', (m) => m.instance()],
+  [0x6f, 'OBJ', (m) => m.object()],
+  [0x51, 'BINPERSID', (m) => m.persistent(m.pop())],
+  [0x50, 'PERSID', (m) => m.persistent(m.input.line())],
   // Ways to name globals or buffers that no allow-list can see
-  130: (m) => m.refuse('EXT1'),
-  131: (m) => m.refuse('EXT2'),
-  132: (m) => m.refuse('EXT4'),
-  151: (m) => m.refuse('NEXT_BUFFER'),
-  152: (m) => m.refuse('READONLY_BUFFER'),
-};
+  [0x82, 'EXT1', (m) => m.refuse('EXT1')],
+  [0x83, 'EXT2', (m) => m.refuse('EXT2')],
+  [0x84, 'EXT4', (m) => m.refuse('EXT4')],
+  [0x97, 'NEXT_BUFFER', (m) => m.refuse('NEXT_BUFFER')],
+  [0x98, 'READONLY_BUFFER', (m) => m.refuse('READONLY_BUFFER')],
+];
+const OPCODES = new Map(INSTRUCTIONS.map(([code, , run]) => [code, run]));
 
 class Machine {
+  readonly input: PickleCursor;
   readonly where: string;
   readonly storages = new Map<string, StorageRecord>();
-  at: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #stack: PickleValue[] = [];
   /** Heights of the stack at the open marks. */
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
   #items = 0;
 
-  constructor(bytes: Uint8Array, start: number, where: string) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.at = start;
-    this.where = where;
+  constructor(input: PickleCursor) {
+    this.input = input;
+    this.where = input.where;
   }
 
   malformed(what: string): Error {
-    return malformedPickle(this.where, `${what} before byte ${this.at} of the pickle`);
+    return this.input.malformed(what);
   }
 
   refuse(opcode: string): never {
@@ -172,115 +163,6 @@ class Machine {
   finish(): PickleValue {
     const value = this.pop();
     if (this.#stack.length > 0 || this.#marks.length > 0) throw this.malformed('values are left on the stack');
-    return value;
-  }
-
-  // Reading
-
-  requireAhead(count: number): void {
-    if (this.at + count > this.#bytes.length) throw new PickleCutOff();
-  }
-
-  take(count: number): DataView {
-    this.requireAhead(count);
-    this.at += count;
-    return new DataView(this.#view.buffer, this.#view.byteOffset + this.at - count, count);
-  }
-
-  byte(): number {
-    if (this.at >= this.#bytes.length) throw new PickleCutOff();
-    return this.#bytes[this.at++]!;
-  }
-
-  uint16(): number {
-    this.requireAhead(2);
-    this.at += 2;
-    return this.#view.getUint16(this.at - 2, true);
-  }
-
-  uint32(): number {
-    this.requireAhead(4);
-    this.at += 4;
-    return this.#view.getUint32(this.at - 4, true);
-  }
-
-  count64(): number {
-    const view = this.take(8);
-    const count = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
-    if (count > MAX_PICKLE_BYTES) throw this.malformed(`a length of ${count} bytes (at most ${MAX_PICKLE_BYTES})`);
-    return count;
-  }
-
-  bytes(length: number): Uint8Array {
-    this.requireAhead(length);
-    this.at += length;
-    return new Uint8Array(this.#bytes.subarray(this.at - length, this.at)); // a copy, also of a Buffer
-  }
-
-  text(length: number): string {
-    this.requireAhead(length);
-    this.at += length;
-    return Buffer.from(this.#view.buffer, this.#view.byteOffset + this.at - length, length).toString('utf8');
-  }
-
-  /** A Python 2 string: UTF-8 when it is, else one character per byte. */
-  oldText(length: number): string {
-    const bytes = this.bytes(length);
-    try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    } catch {
-      return Buffer.from(bytes).toString('latin1');
-    }
-  }
-
-  /** Up to the next line feed, without it. */
-  line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.at);
-    if (end < 0) throw new PickleCutOff();
-    const text = this.text(end - this.at);
-    this.at = end + 1;
-    return text;
-  }
-
-  quotedLine(): string {
-    const text = this.line();
-    const quote = text[0];
-    if (text.length < 2 || (quote !== "'" && quote !== '"') || text.at(-1) !== quote)
-      throw this.malformed('a string without its quotes');
-    return unescapeBytes(text.slice(1, -1));
-  }
-
-  /** Little-endian two's complement. */
-  long(length: number): number | bigint {
-    if (length > MAX_INTEGER_BYTES)
-      throw this.malformed(`an integer of ${length} bytes (at most ${MAX_INTEGER_BYTES})`);
-    const bytes = this.bytes(length);
-    if (length === 0) return 0;
-    const unsigned = BigInt(`0x${Buffer.from(bytes.reverse()).toString('hex')}`);
-    return narrow(BigInt.asIntN(length * 8, unsigned));
-  }
-
-  decimal(text: string): number | bigint {
-    if (text.length > MAX_INTEGER_BYTES || !/^-?\d+$/.test(text)) throw this.malformed('a malformed integer');
-    return narrow(BigInt(text));
-  }
-
-  intLine(): number | bigint | boolean {
-    const text = this.line();
-    if (text === '00' || text === '01') return text === '01'; // protocol 0's False and True
-    return this.decimal(text);
-  }
-
-  floatLine(): number {
-    const text = this.line();
-    const value = Number({ inf: 'Infinity', '-inf': '-Infinity' }[text] ?? text);
-    if (text.trim() === '' || (Number.isNaN(value) && text !== 'nan')) throw this.malformed('a malformed float');
-    return value;
-  }
-
-  index(text: string): number {
-    const value = this.decimal(text);
-    if (typeof value !== 'number' || value < 0) throw this.malformed(`memo index ${text}`);
     return value;
   }
 
@@ -393,7 +275,7 @@ class Machine {
 
   /** INST: like GLOBAL, then a call with what lies above the mark. */
   instance(): void {
-    const callee = allowGlobal(this.line(), this.line(), this.where);
+    const callee = allowGlobal(this.input.line(), this.input.line(), this.where);
     this.#construct(callee, this.popToMark());
   }
 
@@ -431,25 +313,4 @@ class Machine {
     this.#items += count;
     if (this.#items > MAX_ITEMS) throw this.malformed(`more than ${MAX_ITEMS} items in its collections`);
   }
-}
-
-function narrow(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
-/** Python's raw-unicode-escape: \uXXXX and \UXXXXXXXX. */
-function unescapeUnicode(text: string): string {
-  return text.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short?: string, long?: string) => {
-    const point = Number.parseInt(short ?? long ?? '', 16);
-    return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
-  });
-}
-
-/** The escapes that Python's repr of a byte string writes. */
-function unescapeBytes(text: string): string {
-  const named: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' };
-  return text.replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (whole, hex?: string, letter?: string) =>
-    hex !== undefined ? String.fromCharCode(Number.parseInt(hex, 16)) : (named[letter ?? ''] ?? whole),
-  );
 }

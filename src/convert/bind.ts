@@ -1,5 +1,6 @@
 /** Binds the tensors that an architecture needs to those that a checkpoint has; every disagreement in one error. */
 import type { ModelPlan, TensorSpec } from '../architectures/architecture.ts';
+import { hashTensor } from '../checkpoint/fingerprint.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { closestNames } from '../util/closest.ts';
 import { IntegrityError } from '../util/errors.ts';
@@ -52,6 +53,23 @@ export function bindTensors(
       },
     },
   );
+}
+
+/**
+ * Aliases whose numbers differ from the tensor they should repeat. The reference implementation ties them all the same
+ * (tie_word_embeddings), so the stored numbers have no effect: worth a warning, since a fine-tuned head may be meant.
+ */
+export async function findUntiedAliases(plan: ModelPlan, tensors: ReadonlyMap<string, LazyTensor>): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const [alias, name] of Object.entries(plan.aliases)) {
+    const [stored, tied] = [tensors.get(alias), tensors.get(name)];
+    if (!stored || !tied || (stored.storage.key === tied.storage.key && stored.offset === tied.offset)) continue;
+    if ((await hashTensor(stored)) !== (await hashTensor(tied)))
+      warnings.push(
+        `"${alias}" differs from "${name}", which the model uses in its place unless config.json says tie_word_embeddings: false`,
+      );
+  }
+  return warnings;
 }
 
 // --- internal ---

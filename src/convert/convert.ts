@@ -14,9 +14,10 @@ import { IntegrityError, NotFoundError } from '../util/errors.ts';
 import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
 import { readJson } from '../util/json.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { bindTensors } from './bind.ts';
+import { bindTensors, findUntiedAliases } from './bind.ts';
 import type { WritableDtype } from './dtypes.ts';
 import { expectProbes, type ProbeText } from './expect-probes.ts';
+import { configFromMegatron } from './megatron-config.ts';
 import { type ConvertProgress, writeGraphs } from './write-graphs.ts';
 
 /** Files of a checkpoint folder that belong to the model too. */
@@ -71,6 +72,7 @@ export async function convertCheckpoint(
   try {
     const config = await readConfig(checkpoint);
     const { plan, tensors } = planModel(checkpoint, config);
+    for (const warning of await findUntiedAliases(plan, checkpoint.tensors)) options.onWarning?.(warning);
     return await writeFolder(target, async (folder) => {
       const manifest = await writeModel(folder, plan, tensors, checkpoint, options);
       await writeManifest(folder, manifest);
@@ -98,10 +100,12 @@ export function planModel(
 
 async function readConfig(checkpoint: Checkpoint): Promise<ConfigJson> {
   const file = path.join(folderOf(checkpoint), 'config.json');
-  if (!(await pathExists(file)))
+  if (!(await pathExists(file))) {
+    if (checkpoint.args) return configFromMegatron(checkpoint.args, checkpoint.path);
     throw new NotFoundError(`${file} is missing: the number of attention heads and the activation stand only there`, {
       code: 'missing-config',
     });
+  }
   const config = await readJson(file);
   if (typeof config !== 'object' || config === null || Array.isArray(config))
     throw new IntegrityError(`${file}: expected a JSON object`, { code: 'malformed-config' });

@@ -1,7 +1,7 @@
 /** The bytes of one weight of a graph, streamed from the checkpoint: read, checked, transposed, narrowed. */
-import type { Weight } from '../onnx/graph.ts';
+import type { HeadPadding, Weight, WeightSource } from '../onnx/graph.ts';
 import { FLOAT16_MAX, narrowFloat16 } from '../tensor/half.ts';
-import { type LazyTensor, readFloat32, rowChunks } from '../tensor/lazy-tensor.ts';
+import { elementCountOf, type LazyTensor, readFloat32, rowChunks } from '../tensor/lazy-tensor.ts';
 import { IntegrityError } from '../util/errors.ts';
 
 /** One chunk of output: large enough for the disk, small beside any model. */
@@ -44,6 +44,7 @@ export async function findFloat16Overflow(
 async function* floatChunks(weight: Weight, tensors: ReadonlyMap<string, LazyTensor>): AsyncGenerator<Float32Array> {
   const { source } = weight;
   if (source.kind === 'computed') return yield source.data;
+  if (source.heads) return yield padHeads(weight, source.heads, await unpadded(weight, source.heads, tensors));
   if (!source.transpose) {
     for (const name of source.tensors) {
       const tensor = boundTensor(name, tensors);
@@ -59,6 +60,39 @@ async function* floatChunks(weight: Weight, tensors: ReadonlyMap<string, LazyTen
   const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / rows));
   for (let from = 0; from < columns; from += step)
     yield transposeColumns(stacked, rows, columns, from, Math.min(columns, from + step));
+}
+
+/** The whole weight without its padding. Only models with heads of odd sizes come here, and they are small. */
+async function unpadded(
+  weight: Weight,
+  heads: HeadPadding,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): Promise<Float32Array> {
+  const shape = weight.shape.map((size, d) =>
+    d === heads.dimension ? (size / heads.paddedSize) * heads.headSize : size,
+  );
+  const result = new Float32Array(elementCountOf(shape));
+  const { heads: _, ...source } = weight.source as Extract<WeightSource, { kind: 'checkpoint' }>;
+  let at = 0;
+  for await (const chunk of floatChunks({ ...weight, shape, source }, tensors)) {
+    result.set(chunk, at);
+    at += chunk.length;
+  }
+  return result;
+}
+
+/** Puts paddedSize − headSize zeros after each head. */
+function padHeads(
+  weight: Weight,
+  { dimension, headSize, paddedSize }: HeadPadding,
+  values: Float32Array,
+): Float32Array {
+  const inner = elementCountOf(weight.shape.slice(dimension + 1)); // numbers of one index of the padded dimension
+  const result = new Float32Array(elementCountOf(weight.shape));
+  const headCount = values.length / (headSize * inner);
+  for (let h = 0; h < headCount; h++)
+    result.set(values.subarray(h * headSize * inner, (h + 1) * headSize * inner), h * paddedSize * inner);
+  return result;
 }
 
 /** The parts one below the other; a single part is not copied. */

@@ -19,9 +19,24 @@ export interface Value {
 /** Where the numbers of a weight come from. */
 export type WeightSource =
   /** Checkpoint tensors by canonical name, concatenated along their first dimension, then transposed or not. */
-  | { readonly kind: 'checkpoint'; readonly tensors: readonly string[]; readonly transpose: boolean }
+  | {
+      readonly kind: 'checkpoint';
+      readonly tensors: readonly string[];
+      readonly transpose: boolean;
+      readonly heads?: HeadPadding | undefined;
+    }
   /** Numbers made by the architecture, e.g. a rotation table. */
   | { readonly kind: 'computed'; readonly data: Float32Array };
+
+/**
+ * Zeros after each attention head along one dimension of the result: kernels want heads of a multiple of 8 numbers,
+ * and zeros in q, k and v change no score and no sum.
+ */
+export interface HeadPadding {
+  readonly dimension: 0 | 1;
+  readonly headSize: number;
+  readonly paddedSize: number;
+}
 
 /** A large constant, written to the external data file. */
 export interface Weight {

@@ -2,7 +2,7 @@
  * The operations that architectures are written in, each with the shape it gives. x is (B, T, H) unless said.
  * Sources: onnx/docs/Operators.md (opset 21) and onnxruntime/docs/ContribOperators.md.
  */
-import { type Dimension, type Graph, MICROSOFT, type Value } from './graph.ts';
+import { type Dimension, type Graph, type HeadPadding, MICROSOFT, type Value } from './graph.ts';
 
 /** How a checkpoint stores the matrix of a linear layer: torch.nn.Linear [out, in], GPT-2's Conv1D [in, out]. */
 export type LinearLayout = 'out-in' | 'in-out';
@@ -13,16 +13,19 @@ export interface LinearWeights {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly layout?: LinearLayout;
+  /** Zeros after each head, along the input (0) or output (1) features, which count them already. */
+  readonly heads?: HeadPadding | undefined;
 }
 
 /** x · W without bias: (…, in) → (…, out). */
 export function linear(graph: Graph, address: string, x: Value, weights: LinearWeights): Value {
-  const { tensors, inFeatures, outFeatures, layout = 'out-in' } = weights;
-  const name = tensors.length === 1 ? tensors[0]! : tensors.join('|');
+  const { tensors, inFeatures, outFeatures, layout = 'out-in', heads } = weights;
+  const name = `${tensors.join('|')}${heads ? `|heads of ${heads.paddedSize}` : ''}`;
   const matrix = graph.weight(name, [inFeatures, outFeatures], {
     kind: 'checkpoint',
     tensors,
     transpose: layout === 'out-in',
+    heads,
   });
   return graph.op(`${address}/MatMul`, 'MatMul', [x, matrix], [...x.shape.slice(0, -1), outFeatures]);
 }
@@ -195,7 +198,7 @@ export function tiedLogits(graph: Graph, address: string, x: Value, table: Value
  *
  *   y[2i] = x[2i] cos a − x[2i+1] sin a        y[2i+1] = x[2i+1] cos a + x[2i] sin a
  *
- * `positions` is (T, 1), `angles` (1, d/2). The result turns q or k, (B, T, N·d) → (B, T, N·d). Built of elementary
+ * `positions` is (T, 1) or (B, T, 1), `angles` (1, d/2). The result turns q or k, (B, T, N·d) → (B, T, N·d). Built of elementary
  * operators: it holds for every head size and length, and is exact in float32.
  */
 export function interleavedRotation(
@@ -209,11 +212,17 @@ export function interleavedRotation(
   return (address, x) => {
     const at = `${address}/rope`;
     const [B, T, H] = x.shape as [Dimension, Dimension, number];
-    const angle = graph.op(`${at}/angle/Mul`, 'Mul', [positions, angles], [T, half]);
-    // (T, d/2) → (T, 1, d/2), to stand beside (B, T, N, d/2)
-    const spread = graph.op(`${at}/angle/Unsqueeze`, 'Unsqueeze', [angle, graph.integers([1])], [T, 1, half]);
-    const cos = graph.op(`${at}/Cos`, 'Cos', [spread], [T, 1, half]);
-    const sin = graph.op(`${at}/Sin`, 'Sin', [spread], [T, 1, half]);
+    const outer = positions.shape.slice(0, -1);
+    const angle = graph.op(`${at}/angle/Mul`, 'Mul', [positions, angles], [...outer, half]);
+    // (…, T, d/2) → (…, T, 1, d/2), to stand beside (B, T, N, d/2)
+    const spread = graph.op(
+      `${at}/angle/Unsqueeze`,
+      'Unsqueeze',
+      [angle, graph.integers([outer.length])],
+      [...outer, 1, half],
+    );
+    const cos = graph.op(`${at}/Cos`, 'Cos', [spread], spread.shape);
+    const sin = graph.op(`${at}/Sin`, 'Sin', [spread], spread.shape);
     const pairs = graph.op(
       `${at}/pairs/Reshape`,
       'Reshape',

@@ -5,6 +5,7 @@ import { openSession } from '../engine/open-session.ts';
 import { int64Tensor, toFloat32 } from '../engine/tensor.ts';
 import type { Manifest, ManifestProbe } from '../registry/manifest.ts';
 import { ValidationError } from '../util/errors.ts';
+import { emptyPast } from './decoder.ts';
 import type { OpenModelOptions } from './encoder.ts';
 
 export interface ProbeResult {
@@ -33,7 +34,8 @@ export async function runProbes(
     try {
       for (const probe of probes) {
         const { graphName } = graph.outputs.find(({ name }) => name === probe.output)!;
-        const feeds = Object.fromEntries(Object.entries(probe.inputs).map(([name, row]) => [name, int64Tensor([row])]));
+        const ids = Object.entries(probe.inputs).map(([name, row]) => [name, int64Tensor([row])] as const);
+        const feeds = { ...Object.fromEntries(ids), ...emptyPast(graph) };
         const outputs = await session.run(feeds, [graphName]);
         results.push(compare(probe, toFloat32(outputs[graphName]!)));
       }

@@ -6,7 +6,7 @@
  */
 import { IntegrityError } from '../util/errors.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES } from './byte-pairs.ts';
+import { BYTE_CHARACTERS, type ByteVocabulary, CHARACTER_BYTES, type Merge } from './byte-pairs.ts';
 import { endOfWord } from './gpt2-words.ts';
 import { RankQueue } from './rank-queue.ts';
 import { type AlignedPieces, type PieceSink, pushPieces, type StreamJoin, type TokenModel } from './token-model.ts';
@@ -27,12 +27,7 @@ export class ByteBpe implements TokenModel {
   readonly #parts = new BoundedCache<AlignedPieces>();
 
   /** `unknownId` is what a byte or merge outside the vocabulary becomes. Throws IntegrityError when that is needed and undefined. */
-  constructor(
-    vocabulary: ByteVocabulary,
-    merges: readonly (readonly [string, string])[],
-    unknownId: number | undefined,
-    where: string,
-  ) {
+  constructor(vocabulary: ByteVocabulary, merges: readonly Merge[], unknownId: number | undefined, where: string) {
     this.vocabulary = vocabulary;
     this.#symbols = new Symbols(vocabulary, merges, unknownId, where);
     this.#meets = this.#symbols.meets;
@@ -128,7 +123,7 @@ function bytesOf(spelling: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-interface Merge {
+interface Result {
   readonly rank: number;
   readonly symbol: number;
 }
@@ -146,14 +141,9 @@ class Symbols {
   /** 1 where some symbol holds byte a followed by byte b, at a * 256 + b. */
   readonly meets = new Uint8Array(0x10000);
   /** left * 2^24 + right → rank and merged symbol. */
-  readonly #merges = new Map<number, Merge>();
+  readonly #merges = new Map<number, Result>();
 
-  constructor(
-    vocabulary: ByteVocabulary,
-    merges: readonly (readonly [string, string])[],
-    unknownId: number | undefined,
-    where: string,
-  ) {
+  constructor(vocabulary: ByteVocabulary, merges: readonly Merge[], unknownId: number | undefined, where: string) {
     const symbols = new Map<string, number>();
     const symbolOf = (token: string): number | undefined => {
       const known = symbols.get(token);
@@ -190,7 +180,7 @@ class Symbols {
 
   #mergeShort(symbols: number[]): number[] {
     while (symbols.length > 1) {
-      let best: Merge | undefined;
+      let best: Result | undefined;
       let at = 0;
       for (let i = 1; i < symbols.length; i++) {
         const merge = this.#mergeOf(symbols[i - 1]!, symbols[i]!);
@@ -240,7 +230,7 @@ class Symbols {
     return symbols.filter((symbol) => symbol !== GONE);
   }
 
-  #mergeOf(left: number, right: number): Merge | undefined {
+  #mergeOf(left: number, right: number): Result | undefined {
     return this.#merges.get(left * 0x1000000 + right);
   }
 

@@ -6,6 +6,9 @@ import type { Vocabulary } from './token-model.ts';
 /** GPT-2 has 50,257 tokens; the largest byte-level vocabularies reach 256,000. */
 const MAX_TOKENS = 4_000_000;
 
+/** Two tokens that become one; earlier ones in the file go first. */
+export type Merge = readonly [left: string, right: string];
+
 export interface ByteVocabulary extends Vocabulary {
   readonly ids: ReadonlyMap<string, number>;
 }
@@ -45,8 +48,8 @@ export function parseByteVocabulary(json: unknown, where: string): ByteVocabular
  * Parses merges.txt: pairs in order of rank. As upstream, the first line (#version) and what follows the last line end
  * are left out, and a line that is not two parts never matches.
  */
-export function parseMerges(text: string): (readonly [string, string])[] {
-  const pairs: (readonly [string, string])[] = [];
+export function parseMerges(text: string): Merge[] {
+  const pairs: Merge[] = [];
   for (const line of universalNewlines(text).split('\n').slice(1, -1)) {
     const parts = line.split(' ');
     const [left, right] = parts.length === 2 ? parts : splitWhitespace(line);

@@ -4,6 +4,7 @@
  */
 import protobuf from 'protobufjs/minimal.js';
 import { IntegrityError, messageOf, UnsupportedError } from '../util/errors.ts';
+import type { Vocabulary } from './token-model.ts';
 
 /** ModelProto.SentencePiece.Type. */
 export const PIECE_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -39,6 +40,14 @@ const UNIGRAM = 1;
 /** mT5 has 250,100 pieces. */
 const MAX_PIECES = 4_000_000;
 
+/** A user-defined piece scores this for each byte after its first, so that it wins over what it is made of. */
+const USER_DEFINED_BONUS = 0.1;
+
+/** What a piece counts in a segmentation. */
+export function scoreOf({ piece, score, type }: SentencePiece): number {
+  return type === PIECE_TYPES.userDefined ? USER_DEFINED_BONUS * (Buffer.byteLength(piece) - 1) : score;
+}
+
 /** Parses the bytes of a .model file. Throws IntegrityError for malformed ones, UnsupportedError for other models than unigram. */
 export function parseSentencePieceModel(bytes: Uint8Array, where: string): SentencePieceModel {
   const message = readMessages(bytes, where);
@@ -70,6 +79,18 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
       code: 'malformed-vocabulary',
     });
   return { ...message, unknownId: unknowns[0]! };
+}
+
+/** Pieces by their text: upstream looks among control, unknown and byte pieces first, then among the others. */
+export function sentencePieceVocabulary({ pieces }: SentencePieceModel): Vocabulary {
+  const ids = new Map<string, number>();
+  const isReserved = (type: number): boolean =>
+    type === PIECE_TYPES.control || type === PIECE_TYPES.unknown || type === PIECE_TYPES.byte;
+  for (const reserved of [false, true])
+    pieces.forEach(({ piece, type }, id) => {
+      if (isReserved(type) === reserved) ids.set(piece, id);
+    });
+  return { size: pieces.length, idOf: (token) => ids.get(token), tokenOf: (id) => pieces[id]?.piece };
 }
 
 // --- internal ---

@@ -24,6 +24,8 @@ export function sentinelNames(count: number): string[] {
 export interface Sentinels {
   readonly placed: ReadonlyMap<number, AddedTokenSpec>;
   readonly additional: readonly AddedTokenSpec[];
+  /** How many are appended to the vocabulary. */
+  readonly extraIds: number;
 }
 
 /**
@@ -50,5 +52,6 @@ export function placeSentinels(vocabulary: Vocabulary, settings: TokenizerSettin
   return {
     placed: new Map(counted.map((spec, i) => [last - i, spec])),
     additional: named ? settings.additional! : [...(settings.additional ?? []), ...specs],
+    extraIds,
   };
 }

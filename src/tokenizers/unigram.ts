@@ -5,16 +5,13 @@
 
 import { NO_NODE, NO_PIECE, PieceTrie } from './piece-trie.ts';
 import { strip } from './python-text.ts';
-import { PIECE_TYPES, type SentencePieceModel } from './sentencepiece-model.ts';
+import { PIECE_TYPES, type SentencePieceModel, scoreOf } from './sentencepiece-model.ts';
 import { SentencePieceNormalizer, SPACE_SYMBOL } from './sentencepiece-normalizer.ts';
 import { decodeSentencePieces, SentencePieceStream } from './sentencepiece-text.ts';
 import { type PieceSink, pushPiece, type StreamJoin, type TokenModel, type Vocabulary } from './token-model.ts';
 
 /** An unknown character scores this much below the worst piece (kUnkPenalty). */
 const UNKNOWN_PENALTY = 10;
-/** A user-defined piece scores this for each byte after its first, so that it wins over what it is made of. */
-const USER_DEFINED_BONUS = 0.1;
-
 /** Beyond this upstream starts counting from 0 again, so that sums keep their digits in long texts. */
 const MAX_PATH_SCORE = 100_000;
 
@@ -38,18 +35,16 @@ export class Unigram implements TokenModel {
   /** Ends of the best path's pieces, last first. */
   #ends = new Int32Array(0);
 
-  constructor(model: SentencePieceModel, where: string) {
+  constructor(model: SentencePieceModel, vocabulary: Vocabulary, where: string) {
     const { pieces } = model;
     this.#model = model;
-    this.vocabulary = vocabularyOf(model);
+    this.vocabulary = vocabulary;
     const userDefined = pieces.flatMap(({ piece, type }) => (type === PIECE_TYPES.userDefined ? [piece] : []));
     this.#normalizer = new SentencePieceNormalizer(model.normalizer, userDefined, where);
     const normal = pieces.flatMap(({ score, type }) => (type === PIECE_TYPES.normal ? [score] : []));
     const lowest = normal.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
     this.#unknownScore = Math.fround(lowest - UNKNOWN_PENALTY);
-    this.#scores = Float32Array.from(pieces, ({ piece, score, type }) =>
-      type === PIECE_TYPES.userDefined ? USER_DEFINED_BONUS * (encoder.encode(piece).length - 1) : score,
-    );
+    this.#scores = Float32Array.from(pieces, scoreOf);
     this.#trie = new PieceTrie(
       new Map(
         pieces.flatMap(({ piece, type }, id) =>
@@ -177,16 +172,4 @@ export class Unigram implements TokenModel {
 
 function byteSpelling(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
-}
-
-/** Upstream looks among control, unknown and byte pieces first, then among the others. */
-function vocabularyOf({ pieces }: SentencePieceModel): Vocabulary {
-  const ids = new Map<string, number>();
-  const isReserved = (type: number): boolean =>
-    type === PIECE_TYPES.control || type === PIECE_TYPES.unknown || type === PIECE_TYPES.byte;
-  for (const reserved of [false, true])
-    pieces.forEach(({ piece, type }, id) => {
-      if (isReserved(type) === reserved) ids.set(piece, id);
-    });
-  return { size: pieces.length, idOf: (token) => ids.get(token), tokenOf: (id) => pieces[id]?.piece };
 }

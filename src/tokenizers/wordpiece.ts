@@ -5,10 +5,9 @@
  * characters and punctuation are one token each, plain words come from a cache. Where neighbours matter (combining
  * marks, surrogates, dropped characters) the stretch between two spaces or Chinese characters goes by the rule book.
  */
-import { IntegrityError } from '../util/errors.ts';
 import { isBertWhitespace, isChinese, isPunctuation, splitWords, type WordRules } from './bert-words.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { strip, universalNewlines } from './python-text.ts';
+import { strip } from './python-text.ts';
 import {
   type AlignedPieces,
   type PieceSink,
@@ -16,45 +15,14 @@ import {
   pushPieces,
   type StreamJoin,
   type TokenModel,
-  type Vocabulary,
 } from './token-model.ts';
+import type { WordPieceVocabulary } from './wordpiece-vocabulary.ts';
 
 /** Longer words are one unknown token; upstream's max_input_chars_per_word, in code points. */
 const MAX_WORD_CHARACTERS = 100;
 const CONTINUATION = '##';
-/** No vocabulary of the family has more than 50,000 lines; multilingual ones reach 256,000. */
-const MAX_TOKENS = 4_000_000;
-
 /** What a UTF-16 unit means for the scanner. 0 is "not seen yet". */
 const KIND = { word: 1, space: 2, punctuation: 3, chinese: 4, dropped: 5, contextual: 6 } as const;
-
-export interface WordPieceVocabulary extends Vocabulary {
-  readonly ids: ReadonlyMap<string, number>;
-}
-
-/**
- * Parses vocab.txt: the line number is the id. Lines end at "\n" alone (one real vocabulary has U+2028 as a token) and
- * are not trimmed; the last line may lack its end. Throws IntegrityError for an empty or impossibly long file.
- */
-export function parseWordPieceVocabulary(text: string, where: string): WordPieceVocabulary {
-  const lines = universalNewlines(text).split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  if (lines.length === 0 || lines.length > MAX_TOKENS)
-    throw new IntegrityError(`${where}: expected 1 to ${MAX_TOKENS} lines of tokens, found ${lines.length}`, {
-      code: 'malformed-vocabulary',
-    });
-  const ids = new Map<string, number>();
-  lines.forEach((token, id) => {
-    ids.set(token, id);
-  });
-  return {
-    ids,
-    size: ids.size,
-    idOf: (token) => ids.get(token),
-    // A line that repeats an earlier one takes its token over; the earlier id has none.
-    tokenOf: (id) => (ids.get(lines[id] ?? '') === id ? lines[id] : undefined),
-  };
-}
 
 export class WordPiece implements TokenModel {
   readonly kind = 'wordpiece';

@@ -44,6 +44,7 @@ const manifest: Manifest = {
     {
       text: '床前',
       inputs: { input_ids: [101, 974, 102] },
+      graph: 'probe',
       output: 'class_logits',
       values: [0.5, -1.25],
       tolerance: 1e-4,

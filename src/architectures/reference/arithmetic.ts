@@ -6,6 +6,9 @@
 /** Reads one tensor of the checkpoint by canonical name, or its rows [from, to). */
 export type ReadTensor = (name: string, from?: number, to?: number) => Promise<Float32Array>;
 
+/** Logits beyond this many columns are not computed: they would need the whole embedding in memory. */
+export const LOGIT_COLUMNS = 64;
+
 /** x · Wᵀ + b with W [out, in] as torch.nn.Linear stores it: (rows, in) → (rows, out). */
 export function linear(x: Float64Array, weight: Float32Array, bias?: Float32Array): Float64Array {
   const outFeatures = bias?.length ?? weight.length / inFeaturesOf(x, weight);
@@ -19,6 +22,22 @@ export function linear(x: Float64Array, weight: Float32Array, bias?: Float32Arra
       const start = r * inFeatures;
       for (let i = 0; i < inFeatures; i++) sum += x[start + i]! * weight[base + i]!;
       y[r * outFeatures + o] = sum;
+    }
+  }
+  return y;
+}
+
+/** x · W + b with W [in, out] as GPT-2's Conv1D stores it: (rows, in) → (rows, out). */
+export function conv1d(x: Float64Array, weight: Float32Array, bias: Float32Array): Float64Array {
+  const outFeatures = bias.length;
+  const inFeatures = weight.length / outFeatures;
+  const rows = x.length / inFeatures;
+  const y = new Float64Array(rows * outFeatures);
+  for (let r = 0; r < rows; r++) {
+    y.set(bias, r * outFeatures);
+    for (let i = 0; i < inFeatures; i++) {
+      const factor = x[r * inFeatures + i]!;
+      for (let o = 0; o < outFeatures; o++) y[r * outFeatures + o]! += factor * weight[i * outFeatures + o]!;
     }
   }
   return y;

@@ -4,7 +4,15 @@
  */
 import type { GraphPlan, ProbePlan } from '../architecture.ts';
 import type { EncoderConfig } from '../encoder-parts.ts';
-import { attention, layerNorm, linear, REFERENCE_ACTIVATIONS, type ReadTensor, sum } from './arithmetic.ts';
+import {
+  attention,
+  LOGIT_COLUMNS,
+  layerNorm,
+  linear,
+  REFERENCE_ACTIVATIONS,
+  type ReadTensor,
+  sum,
+} from './arithmetic.ts';
 
 /** Where the norms stand, and how positions enter. */
 export type EncoderKind = 'megatron-bert' | 'bert' | 'zhouwenwang';
@@ -13,9 +21,6 @@ export interface EncoderRow {
   readonly ids: readonly number[];
   readonly typeIds: readonly number[];
 }
-
-/** Logits beyond this many columns are not computed: they would need the whole embedding in memory. */
-const LOGIT_COLUMNS = 64;
 
 /** The probe of an encoder: `graph` is the model with one layer. The second half of the row has token type 1. */
 export function encoderProbe(kind: EncoderKind, config: EncoderConfig, graph: GraphPlan): ProbePlan {
