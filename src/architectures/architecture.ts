@@ -74,6 +74,8 @@ export interface ModelPlan {
   readonly tensors: readonly TensorSpec[];
   /** Canonical names that repeat another tensor: the runtime uses the other one. */
   readonly aliases: Readonly<Record<string, string>>;
+  /** Tokens that the family's tokenizer class appends to the vocabulary file, in the order of their ids. */
+  readonly addedTokens?: readonly string[];
   readonly graphs: readonly GraphPlan[];
   readonly probe: ProbePlan;
 }

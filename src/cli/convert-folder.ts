@@ -27,7 +27,7 @@ export async function convertFolder(
       dtype,
       name: options.name,
       revision: options.revision ?? undefined,
-      tokenizer: await tokenizerFiles(source),
+      tokenizer: (plan) => tokenizerFiles(source, plan),
       check: async (folder, manifest) => requireProbes(await runProbes(folder, manifest), options.name),
       onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
       onWarning: (message) => context.output.warn(message),

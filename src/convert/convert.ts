@@ -48,7 +48,8 @@ export interface ConvertOptions {
   readonly revision?: string | undefined;
   /** sha256 by file path (relative to the checkpoint folder) where already known; the others are computed. */
   readonly knownHashes?: Readonly<Record<string, string>>;
-  readonly tokenizer?: TokenizerFiles;
+  /** Makes the tokenizer's part once the model is understood. @default the files are copied, nothing more */
+  readonly tokenizer?: (plan: ModelPlan) => Promise<TokenizerFiles>;
   /**
    * Runs on the finished folder before it gets its final name, e.g. its probes; when it throws, nothing is left.
    */
@@ -119,7 +120,8 @@ async function writeModel(
   checkpoint: Checkpoint,
   options: ConvertOptions,
 ): Promise<Manifest> {
-  const { dtype = 'fp32', tokenizer } = options;
+  const { dtype = 'fp32' } = options;
+  const tokenizer = await options.tokenizer?.(plan);
   await mkdir(path.join(folder, 'onnx'));
   const graphs = await writeGraphs(folder, plan, tensors, { ...options, dtype });
   await copyCompanions(folderOf(checkpoint), folder);

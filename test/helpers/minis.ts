@@ -12,6 +12,6 @@ export async function convertMini(scratch: string, name: string, dtype: 'fp32' |
   const checkpoint = path.join(scratch, name);
   await importArchive(path.join(MODELS, `${name}.zip`), checkpoint);
   const target = path.join(scratch, `${name}-${dtype}`);
-  await convertCheckpoint(checkpoint, target, { dtype, name, tokenizer: await tokenizerFiles(checkpoint) });
+  await convertCheckpoint(checkpoint, target, { dtype, name, tokenizer: (plan) => tokenizerFiles(checkpoint, plan) });
   return target;
 }
