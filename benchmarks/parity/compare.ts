@@ -10,6 +10,7 @@ interface GoldenInput {
   readonly attention_mask?: number[][];
   readonly token_type_ids?: number[][];
   readonly position_ids?: number[][];
+  readonly decoder_input_ids?: number[][];
   /** The first so many ids in one go, then one at a time with the cache; step_logits hold the logits after each call. */
   readonly cached_steps?: number;
 }
@@ -96,15 +97,19 @@ function rowsOf(input: GoldenInput): Row[] {
     attentionMask: input.attention_mask?.[i],
     typeIds: input.token_type_ids?.[i],
     positionIds: input.position_ids?.[i],
+    decoderIds: input.decoder_input_ids?.[i],
   }));
 }
 
 type Note = (difference: number, where: string) => void;
 
 /** Positions that are padding mean nothing; outputs without positions (pooler, classes) have one vector per row. */
-function positionsOf(input: GoldenInput, row: number, output: RowOutput): number[] {
+function positionsOf(input: GoldenInput, name: string, row: number, output: RowOutput): number[] {
   if (output.shape.length === 1) return [0];
-  return Array.from({ length: output.shape[0]! }, (_, t) => t).filter((t) => input.attention_mask?.[row]?.[t] !== 0);
+  const all = Array.from({ length: output.shape[0]! }, (_, t) => t);
+  // an encoder-decoder's mask is the source's: decoder outputs have no padded positions
+  if (input.decoder_input_ids && !name.startsWith('encoder')) return all;
+  return all.filter((t) => input.attention_mask?.[row]?.[t] !== 0);
 }
 
 function compareValues(input: GoldenInput, output: GoldenOutput, got: readonly RowOutput[], note: Note): void {
@@ -112,7 +117,7 @@ function compareValues(input: GoldenInput, output: GoldenOutput, got: readonly R
   const perRow = output.values.length / got.length;
   for (const [row, { shape, values }] of got.entries()) {
     const width = shape.at(-1)!;
-    for (const t of positionsOf(input, row, got[row]!))
+    for (const t of positionsOf(input, output.name, row, got[row]!))
       for (let j = 0; j < kept; j++) {
         const expected = output.values[row * perRow + t * kept + j]!;
         const column = output.columns?.[j] ?? j;
@@ -134,7 +139,7 @@ function compareDerived(
   let differs = 0;
   for (const [row, { shape, values }] of got.entries()) {
     const width = shape.at(-1)!;
-    for (const t of positionsOf(input, row, got[row]!)) {
+    for (const t of positionsOf(input, derived.name, row, got[row]!)) {
       const logits = values.subarray(t * width, (t + 1) * width);
       const expected = derived.values[row * perRow + t]!;
       if (kind === 'logsumexp') note(Math.abs(logSumExp(logits) - expected), `${input.name}/${derived.name}`);

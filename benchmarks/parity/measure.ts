@@ -1,20 +1,17 @@
 /** Runs a model folder on the inputs of a golden, whichever kind of model it is. */
-import { Decoder, decoderGraph } from '../../src/pipelines/decoder.ts';
+import { Decoder } from '../../src/pipelines/decoder.ts';
 import { Encoder, type RowOutput } from '../../src/pipelines/encoder.ts';
+import { EncoderDecoder } from '../../src/pipelines/encoder-decoder.ts';
 import { readManifest } from '../../src/registry/manifest.ts';
 import { type CaseParity, compareCase, type Golden } from './compare.ts';
 
 /** The parity of a converted model with its golden. */
 export async function measureParity(folder: string, golden: Golden): Promise<CaseParity> {
   const manifest = await readManifest(folder);
-  if (
-    manifest.graphs.some(
-      ({ name, outputs }) =>
-        name === 'model' && outputs.some((output) => output.name === 'mlm_logits' || output.name === 'pooler_output'),
-    ) ||
-    !decoderGraph(manifest)
-  ) {
-    const model = await Encoder.open(folder);
+  const { Model } =
+    [EncoderDecoder, Encoder].map((Model) => ({ Model })).find(({ Model }) => Model.canOpen(manifest)) ?? {};
+  if (Model) {
+    const model = await Model.open(folder);
     try {
       return await compareCase(golden, (rows, outputs) => model.run(rows, outputs));
     } finally {

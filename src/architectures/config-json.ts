@@ -41,6 +41,25 @@ export function activationField(config: ConfigJson, field: string, fallback: Act
   );
 }
 
+/** One of a few words. */
+export function choiceField<T extends string>(
+  config: ConfigJson,
+  field: string,
+  choices: readonly T[],
+  fallback: T,
+): T {
+  const value = config[field] ?? fallback;
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw new UnsupportedError(
+    `config.json: "${field}" is ${JSON.stringify(value)}; supported are ${choices.join(', ')}`,
+    {
+      code: 'unsupported-config',
+      facts: { field, value },
+    },
+  );
+}
+
 /** Class names in logit order from id2label; LABEL_0… where config.json says nothing, as the reference does. */
 export function labelsField(config: ConfigJson, count: number): string[] {
   const id2label = config.id2label;

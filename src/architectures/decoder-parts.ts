@@ -60,18 +60,20 @@ export interface CausalAttention {
   readonly cache: CacheShape;
   /** Index of the layer. */
   readonly layer: number;
-  readonly inputs: DecoderInputs;
+  readonly inputs: Pick<DecoderInputs, 'past' | 'lastPositions' | 'totalLength'>;
   readonly scale: number;
+  /** @default present.{layer}.{kind} */
+  readonly presentName?: (kind: 'key' | 'value') => string;
   /** Added to the scores, (1|B, N, T, total). */
   readonly bias?: Value;
 }
 
 /**
  * Causal attention over the cache: q | k | v packed as one (B, T, 3·N·d), or q, k, v apart. When the same memory is
- * bound as past and present, the cache is updated in place. Names present.{layer}.key and .value. → (B, T, N·d)
+ * bound as past and present, the cache is updated in place. → (B, T, N·d)
  */
 export function causalAttention(graph: Graph, address: string, qkv: readonly Value[], options: CausalAttention): Value {
-  const { cache, layer, inputs, scale, bias } = options;
+  const { cache, layer, inputs, scale, bias, presentName = (kind) => `present.${layer}.${kind}` } = options;
   const [query, key, value] = qkv;
   const [pastKey, pastValue] = inputs.past[layer]!;
   const width = cache.numHeads * paddedHeadSize(cache.headSize);
@@ -91,8 +93,8 @@ export function causalAttention(graph: Graph, address: string, qkv: readonly Val
   ];
   const outs = [
     [`${address}/GroupQueryAttention:0`, 'float32', [...query!.shape.slice(0, 2), width]],
-    [`present.${layer}.key`, 'float32', present],
-    [`present.${layer}.value`, 'float32', present],
+    [presentName('key'), 'float32', present],
+    [presentName('value'), 'float32', present],
   ] as const;
   const [context, ...presents] = graph.node(`${address}/GroupQueryAttention`, 'GroupQueryAttention', ins, outs, {
     domain: MICROSOFT,

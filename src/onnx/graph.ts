@@ -136,9 +136,9 @@ export class Graph {
     return this.weight(name, shape, { kind: 'checkpoint', tensors: [name], transpose: false });
   }
 
-  /** int64 numbers in the graph file; the name says the content, so equal ones are shared. */
-  integers(values: readonly number[], shape: readonly number[] = [values.length]): Value {
-    const name = `/constants/int64[${shape}](${values})`;
+  /** int64 numbers in the graph file; the name says the content (or `label` does), so equal ones are shared. */
+  integers(values: readonly number[], shape: readonly number[] = [values.length], label = `${values}`): Value {
+    const name = `/constants/int64[${shape}](${label})`;
     const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
     this.constants.set(name, { name, dtype: 'int64', shape, bytes });
     return this.#value(name, 'int64', shape);

@@ -123,18 +123,22 @@ export function biasedActivation(graph: Graph, address: string, x: Value, bias: 
 
 /**
  * Multi-head attention over projected q, k, v (B, T, H), without masks but for `bias`, which is added to the
- * scores (B|1, N|1, T, T). `projectionBias` is the bias of q | k | v, 3H. → (B, T, H)
+ * scores (B|1, N|1, T, T). `projectionBias` is the bias of q | k | v, 3H; k and v may be (B, N, T, d) instead, then
+ * T is their own length. Scores are scaled by 1/√d unless `scale` says otherwise. → (B, T, H)
  */
 export function multiHeadAttention(
   graph: Graph,
   address: string,
   [q, k, v]: readonly [Value, Value, Value],
-  options: { numHeads: number; bias: Value; projectionBias?: Value },
+  options: { numHeads: number; bias: Value; projectionBias?: Value; scale?: number },
 ): Value {
   const inputs = [q, k, v, options.projectionBias, undefined, options.bias];
   return graph.op(`${address}/MultiHeadAttention`, 'MultiHeadAttention', inputs, q.shape, {
     domain: MICROSOFT,
-    attributes: { num_heads: options.numHeads },
+    attributes: {
+      num_heads: options.numHeads,
+      ...(options.scale !== undefined && { scale: { float: options.scale } }),
+    },
   });
 }
 
@@ -245,4 +249,50 @@ export function interleavedRotation(
     });
     return graph.op(`${at}/Reshape`, 'Reshape', [joined, graph.integers([0, 0, H])], [B, T, H]);
   };
+}
+
+/** An int64 [1] as a scalar. */
+export function scalarOf(graph: Graph, address: string, x: Value): Value {
+  return graph.op(`${address}/Squeeze`, 'Squeeze', [x, graph.integers([0])], []);
+}
+
+/** x / √(mean(x²) + eps) · scale with `prefix`.weight (RMSNorm), in operators that every client knows. */
+export function rmsNorm(graph: Graph, address: string, x: Value, prefix: string, epsilon: number): Value {
+  const size = x.shape.at(-1) as number;
+  const rows = [...x.shape.slice(0, -1), 1];
+  const squares = graph.op(`${address}/Pow`, 'Pow', [x, graph.scalar(2)], x.shape);
+  const mean = graph.op(`${address}/ReduceMean`, 'ReduceMean', [squares, graph.integers([-1])], rows);
+  const root = graph.op(
+    `${address}/Sqrt`,
+    'Sqrt',
+    [graph.op(`${address}/Add`, 'Add', [mean, graph.scalar(epsilon)], rows)],
+    rows,
+  );
+  const scaled = graph.op(`${address}/Div`, 'Div', [x, root], x.shape);
+  return graph.op(`${address}/Mul`, 'Mul', [graph.tensor(`${prefix}.weight`, [size]), scaled], x.shape);
+}
+
+/** As addAndNorm with RMSNorm, and without a bias. */
+export function addAndRmsNorm(
+  graph: Graph,
+  address: string,
+  update: Value,
+  stream: Value,
+  normPrefix: string,
+  epsilon: number,
+): { normed: Value; sum: Value } {
+  const size = stream.shape.at(-1) as number;
+  const op = `${address}/SkipSimplifiedLayerNormalization`;
+  const outputs = [
+    [`${op}:0`, 'float32', stream.shape],
+    ['', 'float32', []],
+    ['', 'float32', []],
+    [`${op}:3`, 'float32', stream.shape],
+  ] as const;
+  const inputs = [update, stream, graph.tensor(`${normPrefix}.weight`, [size])];
+  const [normed, , , sum] = graph.node(op, 'SkipSimplifiedLayerNormalization', inputs, outputs, {
+    domain: MICROSOFT,
+    attributes: { epsilon: { float: epsilon } },
+  });
+  return { normed: normed!, sum: sum! };
 }

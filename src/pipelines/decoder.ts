@@ -4,14 +4,14 @@
  */
 import path from 'node:path';
 import { openSession } from '../engine/open-session.ts';
-import type { Session } from '../engine/session.ts';
+import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor, toFloat32, zeros } from '../engine/tensor.ts';
 import { type Manifest, type ManifestGraph, readManifest } from '../registry/manifest.ts';
 import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
 import type { OpenModelOptions, Row, RowOutput } from './encoder.ts';
-import { KeyValueCache } from './key-value-cache.ts';
+import { KeyValueCache, type Step } from './key-value-cache.ts';
 
 export class Decoder {
   readonly manifest: Manifest;
@@ -87,7 +87,12 @@ export class Decoder {
     prompt: readonly number[],
     signal?: AbortSignal,
   ): Promise<{ cache: KeyValueCache; logits: Float32Array }> {
-    const cache = new KeyValueCache(this.#session, { columns: this.columns, maxLength: this.maxLength });
+    const cache = new KeyValueCache(this.#session, {
+      columns: this.columns,
+      maxLength: this.maxLength,
+      pasts: /^past_key_values\./,
+      bindStep,
+    });
     try {
       const [[logits]] = (await cache.append([prompt], { keep: 1, signal })) as [[Float32Array]];
       return { cache, logits };
@@ -173,4 +178,15 @@ export function emptyPast(graph: ManifestGraph): Record<string, ReturnType<typeo
   return Object.fromEntries(
     past.map(({ name, shape }) => [name, zeros('float32', [1, Number(shape[1]), 0, Number(shape[3])])]),
   );
+}
+
+// --- internal ---
+
+/** Positions go on where the cache ends; every token of every row is real. */
+function bindStep(binding: Binding, { past, tokens }: Step): void {
+  const count = tokens[0]!.length;
+  const places = Array.from({ length: count }, (_, t) => past + t);
+  binding
+    .input('position_ids', int64Tensor(tokens.map(() => places)))
+    .input('attention_mask', int64Tensor(tokens.map(() => new Array<number>(past + count).fill(1))));
 }

@@ -26,6 +26,8 @@ export interface Row {
   readonly typeIds?: readonly number[] | undefined;
   /** @default 0, 1, 2, … */
   readonly positionIds?: readonly number[] | undefined;
+  /** Encoder-decoders: what the decoder reads. */
+  readonly decoderIds?: readonly number[] | undefined;
 }
 
 /** One output of one row, of the row's own length, without a batch dimension. */
@@ -55,11 +57,16 @@ export class Encoder {
     this.#session = session;
   }
 
+  /** True when the model has a graph that an Encoder runs. */
+  static canOpen(manifest: Manifest): boolean {
+    return encoderGraph(manifest) !== undefined;
+  }
+
   /** Opens a model folder. Throws UnsupportedError when its architecture is no encoder. */
   static async open(folder: string, options: OpenModelOptions = {}): Promise<Encoder> {
     const manifest = await readManifest(folder);
-    const graph = manifest.graphs.find(({ name }) => name === 'model');
-    if (!graph?.outputs.some(({ name }) => name === 'last_hidden_state'))
+    const graph = encoderGraph(manifest);
+    if (!graph)
       throw new UnsupportedError(
         `${manifest.name} (${manifest.architecture}) is no encoder: its graphs give no last_hidden_state`,
         {
@@ -182,6 +189,13 @@ export class Encoder {
 }
 
 // --- internal ---
+
+/** An encoder's graph reads token types and keeps no cache. */
+function encoderGraph(manifest: Manifest): ManifestGraph | undefined {
+  return manifest.graphs.find(
+    ({ name, inputs }) => name === 'model' && inputs.some((input) => input.name === 'token_type_ids'),
+  );
+}
 
 function checkRange(
   values: readonly number[],

@@ -1,19 +1,34 @@
 /**
- * The keys and values of the tokens so far, in arrays of ours which the graph reads as past and writes as present:
- * nothing of it crosses into JavaScript but the logits.
+ * The tokens so far of one or more rows, as keys and values that the graph updates in place. What differs between
+ * decoders and the decoders of encoder-decoders is how a step is fed: see DecoderFeed.
  */
 import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor, zeros } from '../engine/tensor.ts';
 import { UsageError } from '../util/errors.ts';
+import { CacheArrays } from './cache-arrays.ts';
 
 /** Room is made for so many tokens more than needed, so that growing (a copy of everything) is rare. */
 const GROWTH_TOKENS = 256;
+
+/** The inputs of one step beside the cache and the ids. */
+export interface Step {
+  /** Tokens in the cache before the step. */
+  readonly past: number;
+  /** (rows, new tokens) */
+  readonly tokens: readonly (readonly number[])[];
+}
 
 export interface KeyValueCacheOptions {
   /** Width of a row of logits. */
   readonly columns: number;
   /** Most tokens. */
   readonly maxLength: number;
+  /** Which graph inputs are pasts that grow with the tokens. */
+  readonly pasts: RegExp;
+  /** Binds what the step needs beside past, present, input_ids, num_logits_to_keep and logits. */
+  readonly bindStep: (binding: Binding, step: Step) => void;
+  /** Follows the rows of the cache: row i is now a copy of the former row parents[i]. */
+  readonly onRearrange?: (parents: readonly number[]) => void;
 }
 
 export interface AppendOptions {
@@ -22,39 +37,20 @@ export interface AppendOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One layer's keys or values: (rows, heads, capacity, headSize). */
-interface Slot {
-  readonly past: string;
-  readonly present: string;
-  readonly heads: number;
-  readonly headSize: number;
-  data: Float32Array;
-}
-
 export class KeyValueCache {
   readonly #binding: Binding;
   readonly #options: KeyValueCacheOptions;
-  readonly #slots: Slot[];
-  #rows = 1;
+  readonly #arrays: CacheArrays;
   #length = 0;
-  #capacity = 0;
 
   constructor(session: Session, options: KeyValueCacheOptions) {
     this.#binding = session.createBinding();
     this.#options = options;
-    this.#slots = session.inputs
-      .filter(({ name }) => name.startsWith('past_key_values.'))
-      .map(({ name, shape }) => ({
-        past: name,
-        present: name.replace('past_key_values.', 'present.'),
-        heads: Number(shape[1]),
-        headSize: Number(shape[3]),
-        data: new Float32Array(),
-      }));
+    this.#arrays = new CacheArrays(session.inputs, options.pasts);
   }
 
   get rows(): number {
-    return this.#rows;
+    return this.#arrays.rows;
   }
 
   /** Tokens of each row. */
@@ -64,7 +60,7 @@ export class KeyValueCache {
 
   /** Bytes that the keys and values take. */
   get sizeBytes(): number {
-    return this.#slots.reduce((sum, { data }) => sum + data.byteLength, 0);
+    return this.#arrays.sizeBytes;
   }
 
   /**
@@ -76,8 +72,8 @@ export class KeyValueCache {
     tokens: readonly (readonly number[])[],
     signal?: AbortSignal,
   ): Promise<Float32Array[][]> {
-    const isSame = parents.length === this.#rows && parents.every((parent, row) => parent === row);
-    if (!isSame) this.#rearrange(parents, this.#capacity);
+    const isSame = parents.length === this.rows && parents.every((parent, row) => parent === row);
+    if (!isSame) this.#rearrange(parents, this.#arrays.capacity);
     return this.append(tokens, { keep: tokens[0]!.length, signal });
   }
 
@@ -90,22 +86,22 @@ export class KeyValueCache {
 
   /** As step, for the rows as they are. */
   async append(tokens: readonly (readonly number[])[], { keep, signal }: AppendOptions): Promise<Float32Array[][]> {
-    const count = tokens[0]!.length;
-    const total = this.#length + count;
-    const { maxLength, columns } = this.#options;
+    const total = this.#length + tokens[0]!.length;
+    const { maxLength, columns, bindStep } = this.#options;
     if (total > maxLength)
       throw new UsageError(`${total} tokens: the model takes at most ${maxLength}, prompt and continuation together`, {
         code: 'context-overflow',
       });
-    if (total > this.#capacity) this.#grow(total);
-    const logits = zeros('float32', [this.#rows, keep, columns]);
-    const places = Array.from({ length: count }, (_, t) => this.#length + t);
+    if (total > this.#arrays.capacity) {
+      const rows = Array.from({ length: this.rows }, (_, row) => row);
+      this.#rearrange(rows, Math.min(maxLength, total + GROWTH_TOKENS));
+    }
+    const logits = zeros('float32', [this.rows, keep, columns]);
     this.#binding
       .input('input_ids', int64Tensor(tokens))
-      .input('position_ids', int64Tensor(tokens.map(() => places)))
-      .input('attention_mask', int64Tensor(tokens.map(() => new Array<number>(total).fill(1))))
       .input('num_logits_to_keep', { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(keep)) })
       .output('logits', logits);
+    bindStep(this.#binding, { past: this.#length, tokens });
     await this.#binding.run(signal ? { signal } : {});
     this.#length = total;
     return tokens.map((_, row) =>
@@ -117,33 +113,14 @@ export class KeyValueCache {
   }
 
   dispose(): Promise<void> {
-    for (const slot of this.#slots) slot.data = new Float32Array();
+    this.#arrays.release();
     return this.#binding.dispose();
   }
 
-  #grow(needed: number): void {
-    const capacity = Math.min(this.#options.maxLength, needed + GROWTH_TOKENS);
-    this.#rearrange(
-      Array.from({ length: this.#rows }, (_, row) => row),
-      capacity,
-    );
-  }
-
-  /** New arrays with row i a copy of the former row parents[i], and room for `capacity` tokens. */
   #rearrange(parents: readonly number[], capacity: number): void {
-    for (const slot of this.#slots) {
-      const { heads, headSize, data, past, present } = slot;
-      const next = zeros('float32', [parents.length, heads, capacity, headSize]);
-      const used = this.#length * headSize;
-      for (const [row, parent] of parents.entries())
-        for (let head = 0; head < heads && used > 0; head++) {
-          const from = (parent * heads + head) * this.#capacity * headSize;
-          next.data.set(data.subarray(from, from + used), (row * heads + head) * capacity * headSize);
-        }
-      slot.data = next.data;
-      this.#binding.input(past, next).output(present, next);
-    }
-    this.#rows = parents.length;
-    this.#capacity = capacity;
+    const isCopy = parents.every((parent, row) => parent === row) && parents.length === this.rows;
+    this.#arrays.rearrange(parents, this.#length, capacity);
+    this.#arrays.bind(this.#binding, { past: true, present: true });
+    if (!isCopy) this.#options.onRearrange?.(parents);
   }
 }

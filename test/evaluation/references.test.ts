@@ -27,4 +27,13 @@ describe('taskReferences', () => {
   it('leaves out scores of another split', () => {
     for (const { split } of taskReferences(registry, CLUE_TASKS.afqmc, 'dev')) expect(split ?? 'dev').toBe('dev');
   });
+
+  it("keeps a model card's figure without a metric for the model itself alone", () => {
+    const card = 'erlangshen-roberta-110m-similarity';
+    const models = (evaluated?: string) =>
+      taskReferences(registry, CLUE_TASKS.afqmc, 'dev', evaluated).map(({ model }) => model);
+    expect(models(card)).toContain(card);
+    expect(models()).not.toContain(card);
+    expect(models(card)).not.toContain('erlangshen-roberta-330m-similarity');
+  });
 });

@@ -1,9 +1,10 @@
 /** The committed tokenizers: vocabularies cut down by fixtures/tokenizers/make.py, with the slow classes' answers. */
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync } from 'node:zlib';
+import { afterAll } from 'vitest';
 import { type OpenTokenizerOptions, openTokenizer } from '../../src/tokenizers/open.ts';
 import type { Tokenizer, Truncation } from '../../src/tokenizers/tokenizer.ts';
 import { type Decoded, type GoldenCase, readGolden } from './golden.ts';
@@ -52,11 +53,28 @@ export function fixtureGolden(name: FixtureName): FixtureGolden {
   return readGolden(path.join(FOLDER, `${name}.json.gz`));
 }
 
+/** The SentencePiece model of the unigram fixtures. */
+export function modelFixture(): Buffer {
+  return brotliDecompressSync(readFileSync(path.join(FOLDER, 'spiece.model.br')));
+}
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A fresh folder with these files, removed after the test file that asked for it. */
+export function folderWith(files: Readonly<Record<string, string | Uint8Array>>): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'fsb-tokenizer-'));
+  folders.push(folder);
+  for (const [file, content] of Object.entries(files)) writeFileSync(path.join(folder, file), content);
+  return folder;
+}
+
 /** A folder with the vocabulary files of a fixture, a fresh copy that may be written to. */
 export function fixtureFolder(name: FixtureName): string {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'fsb-tokenizer-'));
-  if (FIXTURES[name] === 'unigram')
-    writeFileSync(path.join(folder, 'spiece.model'), gunzipSync(readFileSync(path.join(FOLDER, 'spiece.model.gz'))));
+  const folder = folderWith({});
+  if (FIXTURES[name] === 'unigram') writeFileSync(path.join(folder, 'spiece.model'), modelFixture());
   else cpSync(path.join(FOLDER, FIXTURES[name]), folder, { recursive: true });
   return folder;
 }

@@ -10,9 +10,8 @@ export type ReadTensor = (name: string, from?: number, to?: number) => Promise<F
 export const LOGIT_COLUMNS = 64;
 
 /** x · Wᵀ + b with W [out, in] as torch.nn.Linear stores it: (rows, in) → (rows, out). */
-export function linear(x: Float64Array, weight: Float32Array, bias?: Float32Array): Float64Array {
-  const outFeatures = bias?.length ?? weight.length / inFeaturesOf(x, weight);
-  const inFeatures = weight.length / outFeatures;
+export function linear(x: Float64Array, weight: Float32Array, inFeatures: number, bias?: Float32Array): Float64Array {
+  const outFeatures = weight.length / inFeatures;
   const rows = x.length / inFeatures;
   const y = new Float64Array(rows * outFeatures);
   for (let o = 0; o < outFeatures; o++) {
@@ -69,37 +68,58 @@ export const REFERENCE_ACTIVATIONS = {
   gelu_new: tanhGelu,
   gelu_fast: tanhGelu,
   gelu_pytorch_tanh: tanhGelu,
+  relu: (x: number): number => Math.max(0, x),
 };
 
-/**
- * Attention of T queries over T keys: softmax(q · kᵀ · scale, where allowed(i, j)) · v, head by head.
- * q, k, v are (T, numHeads · headSize).
- */
+export interface AttentionOptions {
+  readonly numHeads: number;
+  readonly headSize: number;
+  readonly scale: number;
+  /** Added to the score of query i and key j in head h; −∞ hides the key. */
+  readonly bias: (h: number, i: number, j: number) => number;
+}
+
+/** softmax(q · kᵀ · scale + bias) · v, head by head: q (T, N·d), k and v (K, N·d) → (T, N·d). */
 export function attention(
   [q, k, v]: readonly [Float64Array, Float64Array, Float64Array],
-  numHeads: number,
-  scale: number,
-  allowed: (i: number, j: number) => boolean,
-  rows: number,
+  options: AttentionOptions,
 ): Float64Array {
-  const width = q.length / rows;
-  const headSize = width / numHeads;
+  const { numHeads, headSize, scale, bias } = options;
+  const width = numHeads * headSize;
+  const keys = k.length / width;
   const y = new Float64Array(q.length);
   for (let h = 0; h < numHeads; h++)
-    for (let i = 0; i < rows; i++) {
-      const scores = Array.from({ length: rows }, (_, j) => {
-        if (!allowed(i, j)) return Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < q.length / width; i++) {
+      const scores = Array.from({ length: keys }, (_, j) => {
         let score = 0;
         for (let d = 0; d < headSize; d++) score += q[i * width + h * headSize + d]! * k[j * width + h * headSize + d]!;
-        return score * scale;
+        return score * scale + bias(h, i, j);
       });
       const most = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - most));
       const total = weights.reduce((a, b) => a + b);
       for (let d = 0; d < headSize; d++)
-        for (let j = 0; j < rows; j++)
+        for (let j = 0; j < keys; j++)
           y[i * width + h * headSize + d]! += (weights[j]! / total) * v[j * width + h * headSize + d]!;
     }
+  return y;
+}
+
+/** A bias that shows key j to query i or hides it. */
+export function visibility(isVisible: (i: number, j: number) => boolean): AttentionOptions['bias'] {
+  return (_h, i, j) => (isVisible(i, j) ? 0 : Number.NEGATIVE_INFINITY);
+}
+
+/** x / √(mean(x²) + eps) · scale, over the last dimension. */
+export function rmsNorm(x: Float64Array, scale: Float32Array, eps: number): Float64Array {
+  const size = scale.length;
+  const y = new Float64Array(x.length);
+  for (let start = 0; start < x.length; start += size) {
+    let squares = 0;
+    for (let i = 0; i < size; i++) squares += x[start + i]! ** 2 / size;
+    const factor = 1 / Math.sqrt(squares + eps);
+    for (let i = 0; i < size; i++) y[start + i] = x[start + i]! * factor * scale[i]!;
+  }
   return y;
 }
 
@@ -125,10 +145,4 @@ export function erf(x: number): number {
 
 function tanhGelu(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-}
-
-/** Without a bias the matrix alone does not say its width; one row of x does. */
-function inFeaturesOf(x: Float64Array, weight: Float32Array): number {
-  if (weight.length % x.length === 0) return x.length;
-  throw new Error(`a matrix of ${weight.length} numbers does not fit a vector of ${x.length}`);
 }

@@ -12,6 +12,7 @@ import {
   REFERENCE_ACTIVATIONS,
   type ReadTensor,
   sum,
+  visibility,
 } from './arithmetic.ts';
 
 /** Where the norms stand, and how positions enter. */
@@ -49,8 +50,8 @@ export async function referenceEncoder(
   const { hiddenSize: H, layerNormEps: eps, heads } = config;
   const norm = async (x: Float64Array, prefix: string): Promise<Float64Array> =>
     layerNorm(x, await read(`${prefix}.weight`), await read(`${prefix}.bias`), eps);
-  const dense = async (x: Float64Array, prefix: string): Promise<Float64Array> =>
-    linear(x, await read(`${prefix}.weight`), await read(`${prefix}.bias`));
+  const dense = async (x: Float64Array, prefix: string, inFeatures = H): Promise<Float64Array> =>
+    linear(x, await read(`${prefix}.weight`), inFeatures, await read(`${prefix}.bias`));
   const activation = REFERENCE_ACTIVATIONS[config.activation];
 
   let x = await embeddings(kind, row, H, read); // (T, H)
@@ -65,17 +66,20 @@ export async function referenceEncoder(
     const headSize = H / config.numAttentionHeads;
     if (kind === 'zhouwenwang')
       for (const side of [q, k]) await rotate(side, H, headSize, config.storedAngles ?? false, read);
-    const context = attention(
-      [q, k, v],
-      config.numAttentionHeads,
-      1 / Math.sqrt(headSize),
-      visible(kind, row),
-      row.ids.length,
-    );
+    const context = attention([q, k, v], {
+      numHeads: config.numAttentionHeads,
+      headSize,
+      scale: 1 / Math.sqrt(headSize),
+      bias: visibility(visible(kind, row)),
+    });
     return dense(context, `${layer}.attention.output.dense`);
   };
   const feed = async (a: Float64Array): Promise<Float64Array> =>
-    dense((await dense(a, `${layer}.intermediate.dense`)).map(activation), `${layer}.output.dense`);
+    dense(
+      (await dense(a, `${layer}.intermediate.dense`)).map(activation),
+      `${layer}.output.dense`,
+      config.intermediateSize,
+    );
 
   if (kind === 'bert') {
     x = await norm(sum(x, await attend(x)), `${layer}.attention.output.LayerNorm`);
@@ -95,7 +99,7 @@ export async function referenceEncoder(
       : first;
     const columns = Math.min(LOGIT_COLUMNS, config.vocabularyRows);
     const table = await read('embeddings.word_embeddings.weight', 0, columns);
-    outputs.mlm_logits = [...linear(Float64Array.from(t), table, await read('cls.predictions.bias', 0, columns))];
+    outputs.mlm_logits = [...linear(Float64Array.from(t), table, H, await read('cls.predictions.bias', 0, columns))];
   }
   if (heads.pooler && heads.classifier && heads.classifier.kind !== 'token') {
     const pooled = (await dense(first, 'pooler.dense')).map(Math.tanh);

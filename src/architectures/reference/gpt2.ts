@@ -10,6 +10,7 @@ import {
   REFERENCE_ACTIVATIONS,
   type ReadTensor,
   sum,
+  visibility,
 } from './arithmetic.ts';
 
 /** The probe of a GPT-2: `graph` is the model with one layer, run without a past. */
@@ -47,13 +48,12 @@ async function referenceGpt2(
   const qkv = await conv(await norm(x, 'h.0.ln_1'), 'h.0.attn.c_attn'); // (T, 3H)
   const part = (k: number): Float64Array =>
     Float64Array.from({ length: ids.length * H }, (_, i) => qkv[Math.floor(i / H) * 3 * H + k * H + (i % H)]!);
-  const context = attention(
-    [part(0), part(1), part(2)],
-    numAttentionHeads,
-    config.scales[0]!,
-    (i, j) => j <= i,
-    ids.length,
-  );
+  const context = attention([part(0), part(1), part(2)], {
+    numHeads: numAttentionHeads,
+    headSize: config.headSize,
+    scale: config.scales[0]!,
+    bias: visibility((i, j) => j <= i),
+  });
   x = sum(x, await conv(context, 'h.0.attn.c_proj'));
   const wide = (await conv(await norm(x, 'h.0.ln_2'), 'h.0.mlp.c_fc')).map(REFERENCE_ACTIVATIONS[config.activation]);
   x = sum(x, await conv(wide, 'h.0.mlp.c_proj'));
@@ -61,5 +61,5 @@ async function referenceGpt2(
 
   const columns = Math.min(LOGIT_COLUMNS, config.vocabularyRows);
   const table = await read(config.tied ? 'wte.weight' : 'lm_head.weight', 0, columns);
-  return { last_hidden_state: [...h], logits: [...linear(h.slice(0, H), table)] };
+  return { last_hidden_state: [...h], logits: [...linear(h.slice(0, H), table, H)] };
 }
