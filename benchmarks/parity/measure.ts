@@ -1,30 +1,16 @@
 /** Runs a model folder on the inputs of a golden, whichever kind of model it is. */
 import { Decoder } from '../../src/pipelines/decoder.ts';
-import { Encoder, type RowOutput } from '../../src/pipelines/encoder.ts';
-import { EncoderDecoder } from '../../src/pipelines/encoder-decoder.ts';
-import { readManifest } from '../../src/registry/manifest.ts';
+import type { RowOutput } from '../../src/pipelines/encoder.ts';
+import { openRunnable } from '../../src/pipelines/runnable.ts';
 import { type CaseParity, compareCase, type Golden } from './compare.ts';
 
 /** The parity of a converted model with its golden. */
 export async function measureParity(folder: string, golden: Golden): Promise<CaseParity> {
-  const manifest = await readManifest(folder);
-  const { Model } =
-    [EncoderDecoder, Encoder].map((Model) => ({ Model })).find(({ Model }) => Model.canOpen(manifest)) ?? {};
-  if (Model) {
-    const model = await Model.open(folder);
-    try {
-      return await compareCase(golden, (rows, outputs) => model.run(rows, outputs));
-    } finally {
-      await model.dispose();
-    }
-  }
-  const model = await Decoder.open(folder);
+  const model = await openRunnable(folder);
+  const steps =
+    model instanceof Decoder ? (ids: readonly number[], count: number) => runSteps(model, ids, count) : undefined;
   try {
-    return await compareCase(
-      golden,
-      (rows, outputs) => model.run(rows, outputs),
-      (ids, count) => runSteps(model, ids, count),
-    );
+    return await compareCase(golden, (rows, outputs) => model.run(rows, outputs), steps);
   } finally {
     await model.dispose();
   }

@@ -26,6 +26,48 @@ export function headPadding(headSize: number, dimension: 0 | 1): HeadPadding | u
   return paddedSize === headSize ? undefined : { dimension, headSize, paddedSize };
 }
 
+/** Fills up heads at run time, where a rotation stands between weights and cache: (B, T, N·d) → (B, T, N·d′). */
+export function padHeads(graph: Graph, address: string, x: Value, { numHeads, headSize }: CacheShape): Value {
+  const size = paddedHeadSize(headSize);
+  if (size === headSize) return x;
+  const [B, T] = x.shape;
+  const split = graph.op(
+    `${address}/split/Reshape`,
+    'Reshape',
+    [x, graph.integers([0, 0, numHeads, headSize])],
+    [B!, T!, numHeads, headSize],
+  );
+  const pads = graph.integers([0, 0, 0, 0, 0, 0, 0, size - headSize]);
+  const padded = graph.op(`${address}/Pad`, 'Pad', [split, pads], [B!, T!, numHeads, size]);
+  return graph.op(
+    `${address}/Reshape`,
+    'Reshape',
+    [padded, graph.integers([0, 0, numHeads * size])],
+    [B!, T!, numHeads * size],
+  );
+}
+
+/** Takes out what padHeads put in: (B, T, N·d′) → (B, T, N·d). */
+export function unpadHeads(graph: Graph, address: string, x: Value, { numHeads, headSize }: CacheShape): Value {
+  const size = paddedHeadSize(headSize);
+  if (size === headSize) return x;
+  const [B, T] = x.shape;
+  const split = graph.op(
+    `${address}/split/Reshape`,
+    'Reshape',
+    [x, graph.integers([0, 0, numHeads, size])],
+    [B!, T!, numHeads, size],
+  );
+  const range = [graph.integers([0]), graph.integers([headSize]), graph.integers([3])];
+  const cut = graph.op(`${address}/Slice`, 'Slice', [split, ...range], [B!, T!, numHeads, headSize]);
+  return graph.op(
+    `${address}/Reshape`,
+    'Reshape',
+    [cut, graph.integers([0, 0, numHeads * headSize])],
+    [B!, T!, numHeads * headSize],
+  );
+}
+
 export interface DecoderInputs {
   /** (B, T) */
   readonly ids: Value;

@@ -6,9 +6,19 @@
  * The mask has masked_fill meaning, as in the version of January 2022; later versions add a boolean instead, by mistake.
  */
 import { Graph, type GraphOptions, type Value } from '../onnx/graph.ts';
-import { addAndNorm, interleavedRotation, LOWEST_FLOAT32, layerNorm, sizeOf, tiedLogits } from '../onnx/ops.ts';
+import {
+  add,
+  addAndNorm,
+  interleavedRotation,
+  LOWEST_FLOAT32,
+  layerNorm,
+  linear,
+  sizeOf,
+  tiedLogits,
+} from '../onnx/ops.ts';
 import type { Architecture, ModelPlan, OutputName } from './architecture.ts';
 import { numberField } from './config-json.ts';
+import { causalAttention, decoderInputs, decoderLogits, padHeads, unpadHeads } from './decoder-parts.ts';
 import { buildHeads, ENCODER_ALIASES, headOutputs, headTask, headTensors, WORD_EMBEDDINGS } from './encoder-heads.ts';
 import {
   type EncoderConfig,
@@ -25,6 +35,14 @@ import type { Tensors } from './tensors.ts';
 
 /** A persistent buffer upstream: where it is stored, its numbers (rounded to float16) are the rotation. */
 const DIV_TERM = (i: number): string => `encoder.layer.${i}.attention.self.rope_emb.div_term`;
+
+const DECODER_OUTPUTS = [
+  { name: 'lm_logits', graphName: 'logits' },
+  { name: 'last_hidden_state', graphName: 'last_hidden_state' },
+];
+
+/** The token type of text that is generated: strictly left to right. */
+const GENERATED_TYPE = 1;
 
 interface ZhouwenwangConfig extends EncoderConfig {
   readonly headSize: number;
@@ -64,7 +82,11 @@ export const zhouwenwang: Architecture = {
         ...headTensors(heads, config),
       ],
       aliases: ENCODER_ALIASES,
-      graphs: [{ name: 'model', outputs: outputNames(config), build: (options) => buildGraph(config, options) }],
+      graphs: [
+        { name: 'model', outputs: outputNames(config), build: (options) => buildGraph(config, options) },
+        // the same weights left to right, with a cache: the rotation of a key depends on its own position only
+        { name: 'decoder_model', outputs: DECODER_OUTPUTS, build: (options) => buildDecoder(config, options) },
+      ],
       probe: encoderProbe('zhouwenwang', config, {
         name: 'probe',
         outputs: outputNames(config),
@@ -123,6 +145,83 @@ function buildGraph(config: ZhouwenwangConfig, options: GraphOptions): Graph {
   const table = graph.tensor(WORD_EMBEDDINGS, [config.vocabularyRows, H]);
   graph.output(outputNames(config).at(-1)!.graphName, tiedLogits(graph, '/lm', normed, table, undefined));
   buildHeads(graph, normed, config.heads, config);
+  return graph;
+}
+
+/** All token types 1: (B, T) → logits of the last positions, with the keys and values of the tokens before. */
+function buildDecoder(config: ZhouwenwangConfig, options: GraphOptions): Graph {
+  const { hiddenSize: H, layerNormEps: eps, numHiddenLayers, headSize } = config;
+  const graph = new Graph('zhouwenwang-decoder', options);
+  const cache = { numLayers: numHiddenLayers, numHeads: config.numAttentionHeads, headSize };
+  const inputs = decoderInputs(graph, cache);
+  const zeros = graph.op('/generated_types/Sub', 'Sub', [inputs.ids, inputs.ids], inputs.ids.shape);
+  const types = graph.op(
+    '/generated_types/Add',
+    'Add',
+    [zeros, graph.integers([GENERATED_TYPE], [])],
+    inputs.ids.shape,
+  );
+
+  let stream = embed(graph, inputs.ids, types, config); // (B, T, H)
+  const column = graph.op(
+    '/positions/Unsqueeze',
+    'Unsqueeze',
+    [inputs.positions, graph.integers([2])],
+    [...inputs.positions.shape, 1],
+  );
+  const positions = graph.op('/positions/Cast', 'Cast', [column], column.shape, {
+    dtype: 'float32',
+    attributes: { to: 1 },
+  });
+  let normed = layerNorm(graph, '/encoder/layer.0/attention/ln', stream, 'encoder.layer.0.attention.ln', eps);
+  for (let i = 0; i < numHiddenLayers; i++) {
+    const layer = `encoder.layer.${i}`;
+    const at = `/encoder/layer.${i}`;
+    const rotate = interleavedRotation(graph, positions, angles(graph, i, config), cache.numHeads, headSize);
+    const project = (part: string): Value => {
+      const prefix = `${layer}.attention.self.${part}`;
+      const product = linear(graph, `${at}/attention/self/${part}`, normed, {
+        tensors: [`${prefix}.weight`],
+        inFeatures: H,
+        outFeatures: H,
+      });
+      return add(graph, `${at}/attention/self/${part}`, product, graph.tensor(`${prefix}.bias`, [H]));
+    };
+    const turned = (part: string): Value => rotate(`${at}/attention/self/${part}`, project(part));
+    const qkv = [turned('query'), turned('key'), project('value')].map((x, k) =>
+      padHeads(graph, `${at}/attention/${k}`, x, cache),
+    );
+    const context = causalAttention(graph, `${at}/attention`, qkv, {
+      cache,
+      layer: i,
+      inputs,
+      scale: 1 / Math.sqrt(headSize),
+    });
+    const attended = linear(
+      graph,
+      `${at}/attention/output`,
+      unpadHeads(graph, `${at}/attention/unpad`, context, cache),
+      {
+        tensors: [`${layer}.attention.output.dense.weight`],
+        inFeatures: H,
+        outFeatures: H,
+      },
+    );
+    const attendedBias = graph.tensor(`${layer}.attention.output.dense.bias`, [H]);
+    ({ normed, sum: stream } = addAndNorm(graph, `${at}/ln`, attended, attendedBias, stream, `${layer}.ln`, eps));
+    const fed = feedForward(graph, i, normed, config);
+    const fedBias = graph.tensor(`${layer}.output.dense.bias`, [H]);
+    const [next, nextAt] =
+      i === numHiddenLayers - 1
+        ? ['encoder.ln', '/encoder/ln']
+        : [`encoder.layer.${i + 1}.attention.ln`, `/encoder/layer.${i + 1}/attention/ln`];
+    ({ normed, sum: stream } = addAndNorm(graph, nextAt, fed, fedBias, stream, next, eps));
+  }
+  graph.output(
+    'logits',
+    decoderLogits(graph, normed, graph.tensor(WORD_EMBEDDINGS, [config.vocabularyRows, H]), inputs),
+  );
+  graph.output('last_hidden_state', normed);
   return graph;
 }
 

@@ -19,6 +19,7 @@ const idRow = z.strictObject({
   attention_mask: ids.optional(),
   token_type_ids: ids.optional(),
   position_ids: ids.optional(),
+  decoder_input_ids: ids.optional(),
 });
 const textRow = z.looseObject({
   id: z.union([z.string(), z.number()]).optional(),
@@ -64,16 +65,22 @@ export async function readIdRows(value: string): Promise<Row[]> {
     });
   }
   const rows = Array.isArray(parsed) && !parsed.every((item) => typeof item === 'number') ? parsed : [parsed];
-  return rows.map((row, index) => {
-    const result = idRow.safeParse(Array.isArray(row) ? { input_ids: row } : row);
+  return rows.map((value, index) => {
+    const result = idRow.safeParse(Array.isArray(value) ? { input_ids: value } : value);
     if (!result.success) {
       const [issue] = result.error.issues;
       throw new UsageError(`${where}: row ${index}: ${issue?.path.join('.') ?? ''}: ${issue?.message}`, {
         code: 'bad-ids',
       });
     }
-    const { input_ids, attention_mask, token_type_ids, position_ids } = result.data;
-    return { ids: input_ids, attentionMask: attention_mask, typeIds: token_type_ids, positionIds: position_ids };
+    const row = result.data;
+    return {
+      ids: row.input_ids,
+      attentionMask: row.attention_mask,
+      typeIds: row.token_type_ids,
+      positionIds: row.position_ids,
+      decoderIds: row.decoder_input_ids,
+    };
   });
 }
 

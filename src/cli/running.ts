@@ -1,6 +1,6 @@
 /** What the commands that run a model share: their options, opening the model, and batches of input rows. */
 import type { Command } from 'commander';
-import { Encoder } from '../pipelines/encoder.ts';
+import { Encoder, type OpenModelOptions } from '../pipelines/encoder.ts';
 import { UsageError } from '../util/errors.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { ensureModel } from './ensure.ts';
@@ -45,15 +45,21 @@ export function readingOptions(command: Command): Command {
     .option('--jsonl', 'print one JSON line per text (always with --input)');
 }
 
-/** Opens the encoder that NAME means, doing the missing steps, and closes it after `use`. */
-export async function withEncoder<T>(
+/** A model of any kind, opened. */
+interface Disposable {
+  dispose(): Promise<void>;
+}
+
+/** Opens the model that NAME means, doing the missing steps, and closes it after `use`. */
+export async function withModel<M extends Disposable, T>(
   context: Context,
   name: string,
   options: RunningOptions,
-  use: (model: Encoder) => Promise<T>,
+  open: (folder: string, options: OpenModelOptions) => Promise<M>,
+  use: (model: M) => Promise<T>,
 ): Promise<T> {
   const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
-  const model = await Encoder.open(folder, {
+  const model = await open(folder, {
     device: options.device ?? 'auto',
     threads: options.threads ?? context.environment.threads,
     onWarning: (message) => context.output.warn(message),
@@ -63,6 +69,16 @@ export async function withEncoder<T>(
   } finally {
     await model.dispose();
   }
+}
+
+/** As withModel, for commands that need an encoder. */
+export function withEncoder<T>(
+  context: Context,
+  name: string,
+  options: RunningOptions,
+  use: (model: Encoder) => Promise<T>,
+): Promise<T> {
+  return withModel(context, name, options, Encoder.open, use);
 }
 
 /** Groups of rows, in order. */

@@ -134,8 +134,9 @@ export class Decoder {
       position_ids: int64Tensor([row.positionIds ? used.map((t) => positions[t]!) : positions]),
       ...emptyPast(this.#graph),
     };
-    const results = await this.#session.run(feeds, outputs, signal ? { signal } : {});
-    return outputs.map((name) => {
+    const graphNames = outputs.map((name) => this.#graph.outputs.find((output) => output.name === name)!.graphName);
+    const results = await this.#session.run(feeds, graphNames, signal ? { signal } : {});
+    return graphNames.map((name) => {
       const tensor = results[name]!;
       const width = tensor.shape[2]!;
       const packed = toFloat32(tensor);

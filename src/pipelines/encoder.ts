@@ -87,9 +87,9 @@ export class Encoder {
     return this.#session.runtime;
   }
 
-  /** Outputs by fsb's names, with their shapes. */
-  get outputs(): readonly ManifestOutput[] {
-    return this.#graph.outputs;
+  /** Outputs by fsb's names. */
+  get outputs(): readonly string[] {
+    return this.#graph.outputs.map(({ name }) => name);
   }
 
   /** The longest row the model takes, in tokens; infinite where positions are rotations. */

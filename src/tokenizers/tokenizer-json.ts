@@ -1,7 +1,8 @@
 /**
  * tokenizer.json and tokenizer_config.json of a folder, in Hugging Face's format, so that transformers.js, the Rust
  * library and fsb itself open a converted folder alike. Follows transformers' convert_slow_tokenizer.py (BertConverter,
- * GPT2Converter, T5Converter). The Rust library has rules of its own in rare places; see the conformance tests.
+ * GPT2Converter, T5Converter). The Rust library has rules of its own in rare places (newer marks, ties in truncation),
+ * which no file changes.
  */
 import type { AddedTokens } from './added-tokens.ts';
 import { type SentencePieceModel, scoreOf } from './sentencepiece-model.ts';

@@ -1,7 +1,8 @@
 /** fsb infer MODEL --ids JSON|@FILE: the graph's named outputs, for checks against other implementations. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Encoder, Row, RowOutput } from '../../pipelines/encoder.ts';
+import type { Row, RowOutput } from '../../pipelines/encoder.ts';
+import { openRunnable, type Runnable } from '../../pipelines/runnable.ts';
 import { encodeText } from '../../pipelines/texts.ts';
 import { npyBytes } from '../../tensor/npy.ts';
 import { UsageError } from '../../util/errors.ts';
@@ -9,7 +10,7 @@ import { writeBytes } from '../../util/files.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
 import { readIdRows } from '../rows.ts';
-import { type RunningOptions, runningOptions, withEncoder } from '../running.ts';
+import { type RunningOptions, runningOptions, withModel } from '../running.ts';
 
 interface Options extends RunningOptions {
   readonly ids?: string;
@@ -29,7 +30,7 @@ export const command: CommandModule = {
     runningOptions(command.argument('<model>', 'name, alias, hub id or folder'))
       .option(
         '--ids <json>',
-        'rows {"input_ids": […], "attention_mask"?, "token_type_ids"?, "position_ids"?} as JSON or @FILE',
+        'rows {"input_ids": […], "attention_mask"?, "token_type_ids"?, "position_ids"?, "decoder_input_ids"?} as JSON or @FILE',
       )
       .option('--text <text>', 'a text instead of ids')
       .option('--pair <text>', 'second text of a pair')
@@ -39,12 +40,12 @@ export const command: CommandModule = {
         run(async (context, name: string, options: Options) => {
           if ((options.ids === undefined) === (options.text === undefined))
             throw new UsageError('give either --ids or --text', { code: 'no-input' });
-          await withEncoder(context, name, options, async (model) => {
+          await withModel(context, name, options, openRunnable, async (model) => {
             const rows =
               options.ids === undefined
                 ? [encodeText(model.requireTokenizer(), { text: options.text!, pair: options.pair }, model.maxLength)]
                 : await readIdRows(options.ids);
-            const wanted = options.outputs?.split(',') ?? model.outputs.map((output) => output.name);
+            const wanted = options.outputs?.split(',') ?? model.outputs;
             const outputs = await runRows(model, rows, wanted, context.signal);
             if (options.npy === undefined) printOutputs(context, model, outputs);
             else await writeOutputs(context, model, outputs, options.npy);
@@ -62,7 +63,7 @@ export const command: CommandModule = {
 // --- internal ---
 
 async function runRows(
-  model: Encoder,
+  model: Runnable,
   rows: readonly Row[],
   names: readonly string[],
   signal: AbortSignal,
@@ -71,7 +72,7 @@ async function runRows(
   return results.flatMap((outputs, row) => outputs.map((output, i) => ({ row, name: names[i]!, ...output })));
 }
 
-function printOutputs(context: Context, model: Encoder, outputs: readonly NamedOutput[]): void {
+function printOutputs(context: Context, model: Runnable, outputs: readonly NamedOutput[]): void {
   const document = {
     schema: 'fsb.infer/1',
     model: model.manifest.name,
@@ -95,7 +96,7 @@ function printOutputs(context: Context, model: Encoder, outputs: readonly NamedO
 
 async function writeOutputs(
   context: Context,
-  model: Encoder,
+  model: Runnable,
   outputs: readonly NamedOutput[],
   folder: string,
 ): Promise<void> {
