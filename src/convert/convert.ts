@@ -123,7 +123,7 @@ async function writeModel(
   const { dtype = 'fp32' } = options;
   const tokenizer = await options.tokenizer?.(plan);
   await mkdir(path.join(folder, 'onnx'));
-  const graphs = await writeGraphs(folder, plan, tensors, { ...options, dtype });
+  const { graphs, weights } = await writeGraphs(folder, plan, tensors, { ...options, dtype });
   await copyCompanions(folderOf(checkpoint), folder);
   for (const [name, content] of Object.entries(tokenizer?.files ?? {}))
     await writeFile(path.join(folder, name), content);
@@ -137,6 +137,7 @@ async function writeModel(
     source: { revision: options.revision ?? null, files: await hashFiles(checkpoint, options.knownHashes ?? {}) },
     config: { ...plan.dimensions },
     graphs,
+    weights,
     tokenizer: tokenizer?.manifest ?? null,
     labels: plan.labels ? [...plan.labels] : null,
     quantisation: null,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { GraphPlan, ModelPlan } from '../architectures/architecture.ts';
 import { type Graph, type GraphOptions, type Value, type Weight, weightBytes } from '../onnx/graph.ts';
 import { WeightFile, type WrittenFile, writeGraph } from '../onnx/writer.ts';
-import type { ManifestGraph } from '../registry/manifest.ts';
+import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
@@ -23,6 +23,11 @@ export interface ConvertProgress {
   readonly totalBytes: number;
 }
 
+export interface WrittenGraphs {
+  readonly graphs: ManifestGraph[];
+  readonly weights: ManifestWeight[];
+}
+
 /**
  * Builds and writes `onnx/<graph><suffix>.onnx` for each graph of the plan and for its probe, and their weights, each
  * once, as `onnx/<first graph><suffix>.onnx_data`. The folder `onnx` must exist.
@@ -32,7 +37,7 @@ export async function writeGraphs(
   plan: ModelPlan,
   tensors: ReadonlyMap<string, LazyTensor>,
   options: WriteGraphsOptions,
-): Promise<ManifestGraph[]> {
+): Promise<WrittenGraphs> {
   const plans = [...plan.graphs, plan.probe.graph];
   const { suffix } = MODEL_DTYPES[options.dtype];
   const graphs = await buildGraphs(plans, tensors, options);
@@ -63,7 +68,7 @@ export async function writeGraphs(
       })),
     });
   }
-  return written;
+  return { graphs: written, weights: describeWeights(weightsOf(graphs), weights) };
 }
 
 // --- internal ---
@@ -109,6 +114,26 @@ async function writeWeights(
 /** The weights of all graphs, each once, in the order of their first use. */
 function weightsOf(graphs: readonly Graph[]): Weight[] {
   return [...new Map(graphs.flatMap((graph) => [...graph.weights])).values()];
+}
+
+/** Where the checkpoint's tensors went; computed constants are nobody's. */
+function describeWeights(all: readonly Weight[], file: WeightFile): ManifestWeight[] {
+  return all.flatMap(({ name, dtype, shape, source }) => {
+    if (source.kind !== 'checkpoint') return [];
+    const { tensors, transpose, heads } = source;
+    const { offset } = file.placements.get(name)!;
+    return [
+      {
+        name,
+        dtype,
+        shape: [...shape],
+        offset,
+        tensors: [...tensors],
+        transposed: transpose,
+        ...(heads && { heads: { ...heads } }),
+      },
+    ];
+  });
 }
 
 function describe({ name, dtype, shape }: Value): { name: string; dtype: string; shape: (string | number)[] } {

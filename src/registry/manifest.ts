@@ -70,6 +70,24 @@ const graphSchema = z
     'dataFile, dataSizeBytes and dataSha256 are given together or all null',
   );
 
+/** How the tensors of the checkpoint lie in the data file: for `inspect --hash` and `diff`. */
+const weightSchema = z.strictObject({
+  /** Initializer in the graphs. */
+  name: text,
+  /** float32 or float16. */
+  dtype: text,
+  shape: z.array(count),
+  /** Where it begins in the data file, in bytes. */
+  offset: count,
+  /** Canonical names of the checkpoint's tensors in it, one below the other (before the transposition). */
+  tensors: z.array(text).min(1),
+  transposed: z.boolean(),
+  /** Zeros after each head along one dimension. */
+  heads: z
+    .strictObject({ dimension: z.union([z.literal(0), z.literal(1)]), headSize: count, paddedSize: count })
+    .optional(),
+});
+
 const specialTokenSchema = z.strictObject({ token: text, id: count });
 
 const tokenizerSchema = z.strictObject({
@@ -128,6 +146,7 @@ export const manifestSchema = z.strictObject({
   /** How weights were quantised (method, block size, what stayed in float); null or absent for fp32 and fp16. */
   quantisation: z.record(z.string(), scalar).nullish(),
   graphs: z.array(graphSchema).min(1),
+  weights: z.array(weightSchema),
   /** null where the checkpoint came without tokenizer files: such a model takes ids and no text. */
   tokenizer: tokenizerSchema.nullable(),
   /** Names of the classifier's logits by index; null without such a head. */
@@ -143,6 +162,7 @@ export type ManifestGraph = z.infer<typeof graphSchema>;
 export type ManifestInput = z.infer<typeof inputSchema>;
 export type ManifestOutput = z.infer<typeof outputSchema>;
 export type ManifestTokenizer = z.infer<typeof tokenizerSchema>;
+export type ManifestWeight = z.infer<typeof weightSchema>;
 export type ManifestProbe = z.infer<typeof probeSchema>;
 export type SpecialToken = z.infer<typeof specialTokenSchema>;
 

@@ -32,6 +32,16 @@ const manifest: Manifest = {
       outputs: [{ name: 'class_logits', graphName: 'logits', dtype: 'float32', shape: ['batch_size', 6] }],
     },
   ],
+  weights: [
+    {
+      name: 'pooler.dense.weight',
+      dtype: 'float32',
+      shape: [4, 4],
+      offset: 0,
+      tensors: ['pooler.dense.weight'],
+      transposed: true,
+    },
+  ],
   tokenizer: {
     kind: 'wordpiece',
     files: ['vocab.txt'],

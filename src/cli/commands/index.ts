@@ -14,6 +14,7 @@ export const COMMANDS = {
   import: { summary: 'import', load: () => import('./import.ts') },
   verify: { summary: 'verify', load: () => import('./verify.ts') },
   inspect: { summary: 'inspect', load: () => import('./inspect.ts') },
+  diff: { summary: 'diff', load: () => import('./diff.ts') },
   convert: { summary: 'convert', load: () => import('./convert.ts') },
   tokenize: { summary: 'tokenize', load: () => import('./tokenize.ts') },
   infer: { summary: 'infer', load: () => import('./infer.ts') },

@@ -2,9 +2,9 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { hashTensor } from '../../checkpoint/fingerprint.ts';
-import { openCheckpoint } from '../../checkpoint/open.ts';
+import { openCanonicalTensors } from '../../convert/canonical-tensors.ts';
 import { type GraphSummary, summarizeGraph, type ValueSummary } from '../../onnx/summary.ts';
-import { elementCountOf } from '../../tensor/lazy-tensor.ts';
+import { elementCountOf, type LazyTensor } from '../../tensor/lazy-tensor.ts';
 import { isDirectory, pathExists } from '../../util/files.ts';
 import { formatBytes, formatParameters } from '../../util/format.ts';
 import { type CommandModule, example } from '../command.ts';
@@ -25,8 +25,8 @@ export const command: CommandModule = {
         run(async (context, target: string, options: Options) => {
           const place = await locate(context, target);
           const graphs = await graphFiles(place);
-          if (graphs.length > 0) await inspectGraphs(context, graphs);
-          else await inspectCheckpoint(context, place, options.hash ?? false);
+          if (graphs.length > 0 && !options.hash) await inspectGraphs(context, graphs);
+          else await inspectTensors(context, place, options.hash ?? false);
         }),
       );
     example(command, 'fsb inspect erlangshen-mini', 'fsb inspect ./Erlangshen-MegatronBert-1.3B --hash --json');
@@ -45,37 +45,48 @@ async function graphFiles(place: string): Promise<string[]> {
     .map((name) => path.join(folder, name));
 }
 
-async function inspectCheckpoint(context: Context, place: string, hash: boolean): Promise<void> {
-  const checkpoint = await openCheckpoint(place);
+interface ListedTensor {
+  readonly name: string;
+  readonly storedName: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly sha256?: string;
+}
+
+/** Tensors that make up the model, and beside them what the file holds more: buffers, repeated tensors. */
+async function inspectTensors(context: Context, place: string, hash: boolean): Promise<void> {
+  const opened = await openCanonicalTensors(place);
   try {
-    const tensors: { name: string; storedName: string; dtype: string; shape: readonly number[]; sha256?: string }[] =
-      [];
-    for (const [name, tensor] of checkpoint.tensors) {
+    const list = async (tensor: LazyTensor, name: string): Promise<ListedTensor> => {
       context.signal.throwIfAborted();
-      const storedName = checkpoint.originalNames.get(name) ?? name;
-      tensors.push({
-        name,
-        storedName,
-        dtype: tensor.dtype,
-        shape: tensor.shape,
-        ...(hash && { sha256: await hashTensor(tensor) }),
-      });
-    }
-    const elements = tensors.reduce((sum, { shape }) => sum + elementCountOf(shape), 0);
-    const document = { schema: 'fsb.inspect/1', path: place, format: checkpoint.format, tensors };
+      const { dtype, shape } = tensor;
+      const storedName = opened.originalNames.get(name) ?? name;
+      return { name, storedName, dtype, shape, ...(hash && { sha256: await hashTensor(tensor) }) };
+    };
+    const tensors: ListedTensor[] = [];
+    for (const [name, tensor] of opened.tensors) tensors.push(await list(tensor, name));
+    const leftOut: (ListedTensor & { reason: string })[] = [];
+    for (const { tensor, reason } of opened.leftOut) leftOut.push({ ...(await list(tensor, tensor.name)), reason });
+    const document = { schema: 'fsb.inspect/1', path: place, format: opened.format, tensors, leftOut };
     if (context.output.json) return context.output.result(document, () => '');
-    const rows = tensors.map(({ name, dtype, shape, sha256 }) => [
+    const row = ({ name, dtype, shape, sha256 }: ListedTensor, reason = ''): string[] => [
       name,
       dtype,
       `[${shape.join(', ')}]`,
       ...(sha256 ? [sha256] : []),
-    ]);
+      reason,
+    ];
+    const head = ['tensor', 'dtype', 'shape', ...(hash ? ['sha256'] : []), ''];
     context.output.line(
-      await formatTable(context.output, ['tensor', 'dtype', 'shape', ...(hash ? ['sha256'] : [])], rows),
+      await formatTable(context.output, head, [
+        ...tensors.map((tensor) => row(tensor)),
+        ...leftOut.map((tensor) => row(tensor, tensor.reason)),
+      ]),
     );
-    context.output.note(`${checkpoint.format}, ${tensors.length} tensors, ${formatParameters(elements)} numbers`);
+    const elements = tensors.reduce((sum, { shape }) => sum + elementCountOf(shape), 0);
+    context.output.note(`${opened.format}, ${tensors.length} tensors, ${formatParameters(elements)} numbers`);
   } finally {
-    await checkpoint.close();
+    await opened.close();
   }
 }
 

@@ -9,6 +9,7 @@ export const en = {
     import: 'take in a checkpoint from a zip or folder at hand',
     verify: 'check the files of a checkpoint or model against their hashes, and a model against its probes',
     inspect: 'list tensors of a checkpoint or the inputs, outputs and operators of a graph',
+    diff: 'tell whether two checkpoints or models hold the same weights',
     convert: 'turn a checkpoint into a model folder (ONNX)',
     infer: 'run a graph on ids or text and print its named outputs',
     fillMask: 'predict the [MASK] tokens of a text',

@@ -11,6 +11,7 @@ export const zh: Messages = {
     import: '导入手头的 zip 或文件夹形式的检查点',
     verify: '按哈希校验检查点或模型的文件，并重跑模型的探针',
     inspect: '列出检查点的张量，或计算图的输入、输出与算子',
+    diff: '判断两个检查点或模型的权重是否相同',
     convert: '把检查点转换为模型文件夹（ONNX）',
     infer: '对 id 或文本运行计算图，输出各个命名结果',
     fillMask: '预测文本中的 [MASK]',
