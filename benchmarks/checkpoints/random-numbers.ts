@@ -33,7 +33,10 @@ type Elements = Uint16Array | Float32Array;
 function valuesOf(fill: Fill): number[] {
   if (fill.kind === 'constant') return [fill.value];
   if (fill.kind === 'causal-mask') return [0, 1];
-  return Array.from({ length: QUANTILES }, (_, i) => fill.mean + fill.deviation * normalQuantile((i + 0.5) / QUANTILES));
+  return Array.from(
+    { length: QUANTILES },
+    (_, i) => fill.mean + fill.deviation * normalQuantile((i + 0.5) / QUANTILES),
+  );
 }
 
 function typed(dtype: StoredDtype, values: readonly number[]): Elements {
@@ -72,7 +75,6 @@ function normalWriter(table: Elements, seed: number): Write {
 function normalQuantile(p: number): number {
   const t = Math.sqrt(-2 * Math.log(Math.min(p, 1 - p)));
   const z =
-    t -
-    (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t);
+    t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t);
   return p < 0.5 ? -z : z;
 }

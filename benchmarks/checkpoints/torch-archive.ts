@@ -98,12 +98,16 @@ class Archive {
     const isLarge = start >= IN_ZIP64;
     if (isLarge) {
       const end = this.#position;
-      await this.#append(littleEndian([0x06064b50, 4], [44, 8], [45, 2], [45, 2], [0, 4], [0, 4], [count, 8], [count, 8]));
+      await this.#append(
+        littleEndian([0x06064b50, 4], [44, 8], [45, 2], [45, 2], [0, 4], [0, 4], [count, 8], [count, 8]),
+      );
       await this.#append(littleEndian([size, 8], [start, 8]));
       await this.#append(littleEndian([0x07064b50, 4], [0, 4], [end, 8], [1, 4]));
     }
     const told = isLarge ? IN_ZIP64 : start;
-    await this.#append(littleEndian([0x06054b50, 4], [0, 2], [0, 2], [count, 2], [count, 2], [size, 4], [told, 4], [0, 2]));
+    await this.#append(
+      littleEndian([0x06054b50, 4], [0, 2], [0, 2], [count, 2], [count, 2], [size, 4], [told, 4], [0, 2]),
+    );
     return this.#position;
   }
 
@@ -122,7 +126,16 @@ class Archive {
 
 /** Fields that both headers of a record have, from "version needed" to the length of the name. */
 function common({ name, size, sum }: Entry): Field[] {
-  return [[20, 2], [0, 2], [0, 2], [0, 4], [sum, 4], [size, 4], [size, 4], [name.length, 2]];
+  return [
+    [20, 2],
+    [0, 2],
+    [0, 2],
+    [0, 4],
+    [sum, 4],
+    [size, 4],
+    [size, 4],
+    [name.length, 2],
+  ];
 }
 
 function centralHeader(entry: Entry): Buffer {

@@ -43,6 +43,9 @@ export interface T5Config extends Seq2SeqConfig {
 /** Texts are cut here; relative positions have no end of their own, and the models were trained on 512 tokens. */
 const TRAINED_POSITIONS = 512;
 
+/** Asked for in prompts (answers fill them in); pieces of the vocabulary, but of no use unless split off first. */
+const SENTINELS = Array.from({ length: 100 }, (_, i) => `<extra_id_${i}>`);
+
 export const t5: Architecture = {
   name: 't5',
   buffers: [/^(encoder|decoder)\.embed_tokens\.weight$/],
@@ -76,6 +79,7 @@ export const t5: Architecture = {
         ...(config.tied ? [] : [{ name: 'lm_head.weight', shape: [V, H] }]),
       ],
       aliases: config.tied ? { 'lm_head.weight': 'shared.weight' } : {},
+      addedTokens: SENTINELS,
       graphs,
       probe: t5Probe(config, probe),
     };

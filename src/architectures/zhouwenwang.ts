@@ -68,6 +68,8 @@ export const zhouwenwang: Architecture = {
         hiddenSize: H,
         ...dimensions,
         trainedPositions: numberField(configJson, 'max_position_embeddings', 512),
+        // a pair's second text must not have type 1, which would make it causal
+        typesAreMask: true,
       },
       labels: heads.classifier?.labels ?? null,
       tensors: [

@@ -8,11 +8,11 @@ import { NotFoundError } from '../util/errors.ts';
 /** Known to every Chinese vocabulary here, and to byte-level ones. */
 const PROBE_TEXT = '床前明月光，疑是地上霜。';
 
+/** What of a plan concerns the tokenizer. */
+type TokenizerPlan = Pick<ModelPlan, 'addedTokens' | 'dimensions'>;
+
 /** A checkpoint without tokenizer files still converts: its model runs on ids. */
-export async function tokenizerFiles(
-  source: string,
-  plan: Pick<ModelPlan, 'addedTokens' | 'dimensions'>,
-): Promise<TokenizerFiles> {
+export async function tokenizerFiles(source: string, plan: TokenizerPlan): Promise<TokenizerFiles> {
   try {
     const { kind, files } = await findTokenizerFiles(source);
     const options = await tokenizerOptions(source, plan);
@@ -38,13 +38,17 @@ export async function tokenizerFiles(
 
 // --- internal ---
 
-/** The tokens that an architecture's own tokenizer class adds, as many as the embedding has rows for. */
+/**
+ * The tokens that an architecture's own tokenizer class adds, as many as the embedding has rows for. SentencePiece
+ * vocabularies hold the sentinels already: there they are only split off before anything else.
+ */
 async function tokenizerOptions(
   source: string,
-  { addedTokens, dimensions }: Pick<ModelPlan, 'addedTokens' | 'dimensions'>,
+  { addedTokens, dimensions }: TokenizerPlan,
 ): Promise<OpenTokenizerOptions> {
   if (!addedTokens) return {};
   const bare = await openTokenizer(source);
+  if (bare.kind === 'unigram') return bare.idOf(`▁${addedTokens[0]}`) === undefined ? {} : { extraIds: 0, addedTokens };
   const missing = addedTokens.filter((token) => bare.idOf(token) === undefined);
   const room = Number(dimensions.vocabularyRows) - bare.vocabularySize;
   return { addedTokens: missing.slice(0, Math.max(0, room)) };

@@ -26,8 +26,7 @@ export async function classify(
   signal?: AbortSignal,
 ): Promise<Classification[]> {
   const names = requireLabels(model);
-  const tokenizer = model.requireTokenizer();
-  const rows = inputs.map((input) => encodeText(tokenizer, input, model.maxLength));
+  const rows = inputs.map((input) => encodeText(model, input));
   const outputs = await model.run(rows, ['class_logits'], signal);
   return outputs.map(([output]) => {
     const logits = output!.values;

@@ -24,8 +24,7 @@ export async function embed(
   options: EmbedOptions = {},
 ): Promise<Float32Array[]> {
   const { pooling = 'mean' } = options;
-  const tokenizer = model.requireTokenizer();
-  const rows = texts.map((text) => encodeText(tokenizer, { text }, model.maxLength));
+  const rows = texts.map((text) => encodeText(model, { text }));
   const outputs = await model.run(rows, [pooling === 'pooler' ? 'pooler_output' : 'last_hidden_state'], options.signal);
   return outputs.map(([output]) => {
     const { shape, values } = output!;

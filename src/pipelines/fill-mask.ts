@@ -38,7 +38,7 @@ export interface FillMaskResult {
 export async function fillMask(model: Encoder, text: string, options: FillMaskOptions = {}): Promise<FillMaskResult> {
   const tokenizer = model.requireTokenizer();
   const mask = tokenizer.specialTokens.mask;
-  const row = encodeText(tokenizer, { text }, model.maxLength);
+  const row = encodeText(model, { text });
   const positions = row.ids.flatMap((id, index) => (id === mask?.id ? [index] : []));
   if (!mask || positions.length === 0)
     throw new UsageError(

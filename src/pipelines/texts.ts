@@ -1,20 +1,25 @@
-/** Text → row of ids, cut to what the model takes, with a note when something was cut. */
-import type { Tokenizer } from '../tokenizers/tokenizer.ts';
-import type { Row } from './encoder.ts';
+/** Text → row of ids, cut to what the model takes, with a mark when something was cut. */
+import type { Encoder } from './encoder.ts';
 
 export interface TextInput {
   readonly text: string;
   readonly pair?: string | undefined;
 }
 
-/** Encodes a text or pair. Longer ones lose tokens at the end of the longer part, as the reference truncates. */
+/**
+ * Encodes a text or pair for a model. Longer ones lose tokens at the end of the longer part, as the reference truncates.
+ * Where token types are the mask and not the segment (Zhouwenwang), a pair has type 0 throughout.
+ */
 export function encodeText(
-  tokenizer: Tokenizer,
+  model: Pick<Encoder, 'manifest' | 'maxLength' | 'requireTokenizer'>,
   input: TextInput,
-  maxLength: number,
-): Row & { readonly truncated: boolean } {
-  const pair = input.pair === undefined ? {} : { pair: input.pair };
-  const whole = tokenizer.encodeIds(input.text, pair);
-  if (whole.ids.length <= maxLength) return { ...whole, truncated: false };
-  return { ...tokenizer.encodeIds(input.text, { ...pair, maxLength, truncation: 'longest-first' }), truncated: true };
+  maxLength = model.maxLength,
+): { readonly ids: number[]; readonly typeIds: number[]; readonly truncated: boolean } {
+  const tokenizer = model.requireTokenizer();
+  const whole = tokenizer.encodeIds(input.text, { pair: input.pair });
+  const truncated = whole.ids.length > maxLength;
+  const { ids, typeIds } = truncated
+    ? tokenizer.encodeIds(input.text, { pair: input.pair, maxLength, truncation: 'longest-first' })
+    : whole;
+  return { ids, typeIds: model.manifest.config.typesAreMask ? ids.map(() => 0) : typeIds, truncated };
 }

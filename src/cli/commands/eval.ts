@@ -105,7 +105,7 @@ async function evaluateTask(context: Context, task: ClueTask, options: Options, 
             ? (options.labelOrder as 'baseline' | undefined)
             : options.labelOrder.split(','),
         batchTokens: options.batchTokens,
-        published: taskReferences(registry, task, options.split),
+        published: taskReferences(registry, task, options.split, findModel(registry, model.manifest.name)?.name),
         predictionsFile: path.join(out, `${task.name}.${options.split}.predictions.jsonl`),
         environment: environmentOf(model, options.threads ?? context.environment.threads),
         onProgress: ({ done, total }) => progress.update(done, total),

@@ -43,7 +43,7 @@ export const command: CommandModule = {
           await withModel(context, name, options, openRunnable, async (model) => {
             const rows =
               options.ids === undefined
-                ? [encodeText(model.requireTokenizer(), { text: options.text!, pair: options.pair }, model.maxLength)]
+                ? [encodeText(model, { text: options.text!, pair: options.pair })]
                 : await readIdRows(options.ids);
             const wanted = options.outputs?.split(',') ?? model.outputs;
             const outputs = await runRows(model, rows, wanted, context.signal);
