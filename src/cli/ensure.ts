@@ -64,7 +64,7 @@ export async function ensureCheckpoint(
 
 /**
  * The file or folder that a name or path means, as it is now: a path as given; a name's checkpoint, else its newest
- * model. Throws NotFoundError when nothing of it is on this machine.
+ * model. Bundled models are unpacked. Throws NotFoundError when nothing of it is on this machine.
  */
 export async function locate(context: Context, target: string): Promise<string> {
   if (isPath(target) || (await pathExists(target))) {
@@ -76,6 +76,8 @@ export async function locate(context: Context, target: string): Promise<string> 
   const state = await localState(place.entry.name, context.environment.home);
   const dtype = state.models[0];
   if (dtype) return modelFolder(place.entry.name, dtype, context.environment.home);
+  // what comes with fsb is as good as here; anything else may be gigabytes away
+  if (place.entry.sources.some(({ kind }) => kind === 'bundled')) return (await pulled(context, place.entry)).folder;
   throw new NotFoundError(`nothing of ${place.entry.name} is on this machine`, {
     code: 'not-here',
     hint: `run: fsb pull ${place.entry.name}`,
