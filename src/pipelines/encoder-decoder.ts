@@ -96,9 +96,14 @@ export class EncoderDecoder {
     return Math.min(this.tokenizer?.vocabularySize ?? this.columns, this.columns);
   }
 
-  /** Most tokens of the source, and of the answer. */
+  /** Most tokens of prompt and continuation together; infinite where positions are rotations or distances. */
   get maxLength(): number {
-    return Number(this.manifest.config.maxPositions ?? this.manifest.config.trainedPositions);
+    return Number(this.manifest.config.maxPositions ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The longest text the model was made for, in tokens. */
+  get trainedLength(): number {
+    return Number(this.manifest.config.trainedPositions ?? this.maxLength);
   }
 
   /** The tokenizer, or an UnsupportedError that says why text cannot be read. */

@@ -1,0 +1,113 @@
+/**
+ * Beam search by the rules of transformers' generate (v4.57): processors see log-probabilities, which are not normalised
+ * again; of the 2·beams best continuations only the first `beams` may finish; a hypothesis is scored by
+ * sum ÷ (new tokens)^lengthPenalty.
+ */
+import { logSumExp } from '../tensor/math.ts';
+import type { LanguageModel } from './language-model.ts';
+import { forbidPadding, makeProcessors } from './logits-processors.ts';
+import type { GenerationSettings } from './options.ts';
+import { newTokenLimit, type SearchCallbacks } from './search.ts';
+import type { Sequence } from './sequence.ts';
+
+interface Beam {
+  /** Sum of processed log-probabilities. */
+  readonly sum: number;
+  /** Sum of the model's own. */
+  readonly logProbability: number;
+  /** New tokens. */
+  readonly tokens: readonly number[];
+  /** Row of the cache that it continues. */
+  readonly parent: number;
+}
+
+interface Hypothesis {
+  readonly score: number;
+  readonly beam: Beam;
+}
+
+/** The numReturnSequences best sequences, best first. */
+export async function beamSearch(
+  model: LanguageModel,
+  prompt: readonly number[],
+  settings: GenerationSettings,
+  { signal }: Pick<SearchCallbacks, 'signal'> = {},
+): Promise<Sequence[]> {
+  const { numBeams, lengthPenalty, earlyStopping, eosTokenIds } = settings;
+  const limit = newTokenLimit(model, prompt.length, settings);
+  const processors = [...makeProcessors(settings), forbidPadding(model.vocabularySize)];
+  const ends = ({ tokens }: Beam): boolean => eosTokenIds.includes(tokens.at(-1)!) || tokens.length === limit;
+  const { cache, logits: first } = await model.prefill(prompt, signal);
+  try {
+    let logits = [first];
+    let running: Beam[] = [{ sum: 0, logProbability: 0, tokens: [], parent: 0 }];
+    let finished: Hypothesis[] = [];
+    let isOpen = true;
+    for (let count = 1; ; count++) {
+      const candidates = bestContinuations(running, logits, 2 * numBeams, (scores, beam) => {
+        const context = { ids: [...prompt, ...beam.tokens], promptLength: prompt.length };
+        for (const process of processors) process(scores, context);
+      });
+      if (earlyStopping === true && finished.length === numBeams) isOpen = false;
+      if (isOpen) {
+        const done = candidates.slice(0, numBeams).filter(ends);
+        finished.push(...done.map((beam) => ({ score: beam.sum / count ** lengthPenalty, beam })));
+        finished = finished.sort((a, b) => b.score - a.score).slice(0, numBeams);
+      }
+      running = candidates.filter((beam) => !ends(beam)).slice(0, numBeams);
+      if (running.length === 0) break;
+      if (finished.length === numBeams) {
+        // the best that the running beams can still reach, by the length they have or (never) could have
+        const length = earlyStopping === 'never' && lengthPenalty > 0 ? limit : count;
+        isOpen &&= running[0]!.sum / length ** lengthPenalty > finished.at(-1)!.score;
+        if (!isOpen || earlyStopping === true) break;
+      }
+      const next = await cache.step(
+        running.map(({ parent }) => parent),
+        running.map(({ tokens }) => [tokens.at(-1)!]),
+        signal,
+      );
+      logits = next.map(([last]) => last!);
+      running = running.map((beam, parent) => ({ ...beam, parent }));
+    }
+    return finished.slice(0, settings.numReturnSequences).map(({ score, beam }) => ({
+      tokens: beam.tokens,
+      finishReason: eosTokenIds.includes(beam.tokens.at(-1)!) ? 'stop' : 'length',
+      logProbability: beam.logProbability,
+      score,
+    }));
+  } finally {
+    await cache.dispose();
+  }
+}
+
+// --- internal ---
+
+/** The `count` best continuations of all beams, best first; equal ones in order of beam, then id. */
+function bestContinuations(
+  beams: readonly Beam[],
+  logits: readonly Float32Array[],
+  count: number,
+  process: (scores: Float32Array, beam: Beam) => void,
+): Beam[] {
+  const best: { sum: number; row: number; id: number; own: number }[] = [];
+  for (const [row, beam] of beams.entries()) {
+    const total = logSumExp(logits[row]!);
+    const own = logits[row]!.map((logit) => logit - total);
+    const scores = Float32Array.from(own);
+    process(scores, beam);
+    for (let id = 0; id < scores.length; id++) {
+      const sum = beam.sum + scores[id]!;
+      if (best.length === count && !(sum > best[count - 1]!.sum)) continue;
+      if (sum === Number.NEGATIVE_INFINITY) continue;
+      let at = best.length;
+      while (at > 0 && sum > best[at - 1]!.sum) at--;
+      best.splice(at, 0, { sum, row, id, own: own[id]! });
+      if (best.length > count) best.pop();
+    }
+  }
+  return best.map(({ sum, row, id, own }) => {
+    const { tokens, logProbability } = beams[row]!;
+    return { sum, logProbability: logProbability + own, tokens: [...tokens, id], parent: row };
+  });
+}

@@ -1,0 +1,31 @@
+/** What generation needs of a model. Decoders and encoder-decoders implement it over their caches; tests fake it. */
+
+export interface LanguageModel {
+  /** Width of a row of logits: rows of the embedding. */
+  readonly columns: number;
+  /** Ids from here on are padding rows and are never chosen. */
+  readonly vocabularySize: number;
+  /** Most tokens of prompt and continuation together. */
+  readonly maxLength: number;
+  /** Reads a prompt (an encoder-decoder's: what its decoder begins with): one row, and the logits after its last token. */
+  prefill(prompt: readonly number[], signal?: AbortSignal): Promise<{ cache: Cache; logits: Float32Array }>;
+}
+
+/** The tokens of one or more rows, remembered. */
+export interface Cache {
+  readonly rows: number;
+  /** Tokens of each row. */
+  readonly length: number;
+  /**
+   * Appends tokens: row i continues the former row parents[i], so rows can be copied, dropped and reordered. Several
+   * tokens at once need a single row. Result: per row the logits after each of its tokens.
+   */
+  step(
+    parents: readonly number[],
+    tokens: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<Float32Array[][]>;
+  /** Forgets the tokens from `length` on. */
+  rewind(length: number): void;
+  dispose(): Promise<void>;
+}
