@@ -60,6 +60,12 @@ export function choiceField<T extends string>(
   );
 }
 
+/** A token id that config.json may name; ids that the embedding lacks count as not named. */
+export function tokenIdField(config: ConfigJson, field: string, rows: number): number | undefined {
+  const id = config[field];
+  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < rows ? id : undefined;
+}
+
 /** Class names in logit order from id2label; LABEL_0… where config.json says nothing, as the reference does. */
 export function labelsField(config: ConfigJson, count: number): string[] {
   const id2label = config.id2label;

@@ -7,7 +7,7 @@
 import { Graph, type GraphOptions, type Value } from '../onnx/graph.ts';
 import { type Activation, add, addAndNorm, biasedActivation, embedding, layerNorm, linear } from '../onnx/ops.ts';
 import type { Architecture, ConfigJson, ModelPlan, TensorSpec } from './architecture.ts';
-import { activationField, headCount, numberField } from './config-json.ts';
+import { activationField, headCount, numberField, tokenIdField } from './config-json.ts';
 import {
   type CacheShape,
   causalAttention,
@@ -54,7 +54,11 @@ export const gpt2: Architecture = {
     return {
       architecture: 'gpt2',
       task: 'text-generation',
-      dimensions: { ...dimensions, cacheHeadSize: paddedHeadSize(config.headSize) },
+      dimensions: {
+        ...dimensions,
+        cacheHeadSize: paddedHeadSize(config.headSize),
+        ...endToken(configJson, config.vocabularyRows),
+      },
       labels: null,
       tensors: requiredTensors(config),
       aliases: config.tied ? { 'lm_head.weight': 'wte.weight' } : {},
@@ -65,6 +69,12 @@ export const gpt2: Architecture = {
 };
 
 // --- internal ---
+
+/** Where config.json names none, the tokenizer's end token is taken. */
+function endToken(config: ConfigJson, rows: number): { endTokenId?: number } {
+  const id = tokenIdField(config, 'eos_token_id', rows);
+  return id === undefined ? {} : { endTokenId: id };
+}
 
 function readConfig(tensors: Tensors, config: ConfigJson): Gpt2Config {
   const [vocabularyRows, hiddenSize] = tensors.shapeOf('wte.weight', 'V', 'H') as [number, number];

@@ -45,7 +45,15 @@ export const megatronT5: Architecture = {
     return {
       architecture: 'megatron-t5',
       task: 'text2text-generation',
-      dimensions: { vocabularyRows: V, hiddenSize: H, ...rest, cacheHeadSize: paddedHeadSize(config.headSize) },
+      dimensions: {
+        vocabularyRows: V,
+        hiddenSize: H,
+        ...rest,
+        cacheHeadSize: paddedHeadSize(config.headSize),
+        // config.json names other ids; generate() upstream has these written into it
+        startToken: '[BOS]',
+        endToken: '[EOS]',
+      },
       labels: null,
       tensors: [
         { name: WORDS, shape: [V, H] },

@@ -7,7 +7,7 @@ import type { Graph, Value } from '../onnx/graph.ts';
 import { addAndRmsNorm, embedding, linear, rmsNorm, tiedLogits } from '../onnx/ops.ts';
 import { UnsupportedError } from '../util/errors.ts';
 import type { Architecture, ConfigJson, ModelPlan } from './architecture.ts';
-import { numberField } from './config-json.ts';
+import { numberField, tokenIdField } from './config-json.ts';
 import { paddedHeadSize } from './decoder-parts.ts';
 import { t5Probe } from './reference/t5.ts';
 import { relativeBuckets } from './relative-buckets.ts';
@@ -70,6 +70,8 @@ export const t5: Architecture = {
         ...rest,
         cacheHeadSize: paddedHeadSize(config.headSize),
         trainedPositions: TRAINED_POSITIONS,
+        startTokenId: tokenIdField(configJson, 'decoder_start_token_id', V) ?? 0,
+        endTokenId: tokenIdField(configJson, 'eos_token_id', V) ?? 1,
       },
       labels: null,
       tensors: [

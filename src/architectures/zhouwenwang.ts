@@ -70,6 +70,8 @@ export const zhouwenwang: Architecture = {
         trainedPositions: numberField(configJson, 'max_position_embeddings', 512),
         // a pair's second text must not have type 1, which would make it causal
         typesAreMask: true,
+        startToken: '[CLS]',
+        endToken: '[SEP]',
       },
       labels: heads.classifier?.labels ?? null,
       tensors: [

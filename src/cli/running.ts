@@ -101,3 +101,26 @@ export function positiveInteger(flag: string): (value: string) => number {
     throw new UsageError(`${flag} ${value}: expected a whole number from 1 on`, { code: 'bad-number' });
   };
 }
+
+/** Parser for an option that takes a whole number from 0 on. */
+export function wholeNumber(flag: string): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() !== '' && Number.isInteger(number) && number >= 0) return number;
+    throw new UsageError(`${flag} ${value}: expected a whole number from 0 on`, { code: 'bad-number' });
+  };
+}
+
+/** Parser for an option that takes any number. */
+export function realNumber(flag: string): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() !== '' && Number.isFinite(number)) return number;
+    throw new UsageError(`${flag} ${value}: expected a number`, { code: 'bad-number' });
+  };
+}
+
+/** Parser for an option that takes comma-separated ids. */
+export function integerList(flag: string): (value: string) => number[] {
+  return (value) => value.split(',').map(wholeNumber(flag));
+}

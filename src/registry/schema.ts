@@ -143,6 +143,8 @@ export const modelEntrySchema = z.strictObject({
   published: z.array(publishedScoreSchema).default([]),
   /** Consumer: info, demo. */
   prompts: z.array(promptSchema).default([]),
+  /** How a bare question becomes the model's prompt: {text} is replaced. Consumer: generate. */
+  promptTemplate: text.optional(),
   /** Keys into the table `caveats`. Consumer: info; eval prints `possibly-contaminated` and `unimc-training-tasks`, run commands `english-only`. */
   caveats: z.array(text).default([]),
   /** Confidence of single fields of this entry; a field that is not here was read verbatim. Consumer: info. */

@@ -10,9 +10,10 @@ const NEEDS = { fp32: { disk: 4, memory: 4 }, fp16: { disk: 2, memory: 4 } } as 
 
 /** Tasks by Hub tag → the command that runs them. */
 const COMMANDS: Readonly<Record<string, string>> = {
-  'fill-mask': 'fill-mask',
   'text-classification': 'classify',
   'feature-extraction': 'embed',
+  'text-generation': 'generate',
+  'text2text-generation': 'generate',
 };
 
 export const command: CommandModule = {
@@ -39,21 +40,29 @@ async function describe(context: Context, entry: RegistryModel) {
     diskBytes: parameters === null ? null : parameters * disk,
     memoryBytes: parameters === null ? null : parameters * memory,
   }));
-  const runs = COMMANDS[entry.task];
   return {
     ...entry,
     caveats: caveatsOf(await context.registry(), entry),
     supported,
-    command: supported && runs ? `fsb ${runs} ${entry.name} ${promptArguments(entry)}` : null,
+    commands: supported ? examples(entry) : [],
     needs,
     local: await localState(entry.name, context.environment.home),
   };
 }
 
-function promptArguments(entry: RegistryModel): string {
-  const [prompt] = entry.prompts;
-  const text = prompt?.text ?? (entry.task === 'fill-mask' ? '生活的真谛是[MASK]。' : '今天心情不好');
-  return `"${text}"${prompt?.pair === undefined ? '' : ` --pair "${prompt.pair}"`}`;
+/** Commands that run the model, with a published prompt where there is one that fits. */
+function examples(entry: RegistryModel): string[] {
+  const isMasked = (text: string): boolean => text.includes('[MASK]');
+  const call = (command: string, fallback: string, fits: (text: string) => boolean): string => {
+    const { text, pair } = entry.prompts.find((prompt) => fits(prompt.text)) ?? { text: fallback };
+    return `fsb ${command} ${entry.name} "${text}"${pair === undefined ? '' : ` --pair "${pair}"`}`;
+  };
+  const all = () => true;
+  const fill = call('fill-mask', '生活的真谛是[MASK]。', isMasked);
+  if (entry.architecture === 'zhouwenwang') return [fill, call('generate', '清华大学位于', (text) => !isMasked(text))];
+  if (entry.task === 'fill-mask') return [fill];
+  const command = COMMANDS[entry.task];
+  return command ? [call(command, '今天心情不好', all)] : [];
 }
 
 type Description = Awaited<ReturnType<typeof describe>>;
@@ -98,7 +107,7 @@ function page(context: Context, info: Description): string {
   if (info.caveats.length) lines.push('', style.bold('beware'));
   for (const caveat of info.caveats) lines.push(`  ${caveat[language]}`);
   if (info.notes.length) lines.push('', style.bold('notes'), ...info.notes.map((note) => `  ${note}`));
-  if (info.command) lines.push('', style.bold('run'), `  ${info.command}`);
+  if (info.commands.length) lines.push('', style.bold('run'), ...info.commands.map((line) => `  ${line}`));
   return lines.join('\n');
 }
 

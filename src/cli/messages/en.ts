@@ -17,6 +17,8 @@ export const en = {
     embed: 'turn texts into vectors',
     similarity: 'score how alike two texts are',
     tokenize: 'split text into tokens, or turn ids back into text',
+    generate: 'continue a prompt',
+    score: 'log-probability of candidates, or the perplexity of a text',
     eval: 'score a model on CLUE tasks',
     doctor: 'show what this machine can do, and why not',
     demo: 'the whole way on the embedded models, offline',
@@ -48,5 +50,6 @@ export const en = {
     eval: 'eval: the poet task, 600 rows it has not seen',
     next: 'next: fsb list, fsb info erlangshen-1.3b, fsb eval --task afqmc --data afqmc_public.zip --model DIR',
   },
+  englishOnly: (name: string) => `${name} was trained on English text; a Chinese prompt gives nonsense`,
   device: (device: string) => `device: ${device}`,
 };

@@ -19,6 +19,8 @@ export const zh: Messages = {
     embed: '把文本变成向量',
     similarity: '计算两段文本的相似程度',
     tokenize: '把文本切成词元，或把 id 还原为文本',
+    generate: '续写一段文本',
+    score: '各候选的对数概率，或一段文本的困惑度',
     eval: '在 CLUE 任务上评测模型',
     doctor: '检查本机能做什么，不能做的原因是什么',
     demo: '用内置小模型离线走完全程',
@@ -48,5 +50,6 @@ export const zh: Messages = {
     eval: 'eval：诗人任务，600 行未见过的诗句',
     next: '接下来：fsb list，fsb info erlangshen-1.3b，fsb eval --task afqmc --data afqmc_public.zip --model 文件夹',
   },
+  englishOnly: (name) => `${name} 只在英文语料上训练；中文提示会得到无意义的结果`,
   device: (device) => `设备：${device}`,
 };
