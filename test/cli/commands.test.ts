@@ -239,6 +239,144 @@ describe('results', () => {
   });
 });
 
+describe('generate', () => {
+  it('prints the continuation, streamed, and nothing else', async () => {
+    const { code, stdout } = await fsb(['generate', 'wenzhong-mini', '床前明月光，']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '疑是地上霜。举头望明月，低头思故乡。\n' });
+  });
+
+  it('gives tokens, reasons and statistics as JSON', async () => {
+    const { schema, results, stats } = await json([
+      'generate',
+      'wenzhong-mini',
+      '床前明月光，',
+      '--max-new-tokens',
+      '5',
+    ]);
+    expect(schema).toBe('fsb.generate/1');
+    expect(results[0]).toMatchObject({
+      prompt: '床前明月光，',
+      promptTokens: 5,
+      sequences: [{ tokens: [1017, 395, 535, 364, 664], finishReason: 'length' }],
+    });
+    expect(stats).toMatchObject({
+      device: 'cpu',
+      prefillMs: expect.any(Number),
+      decodeTokensPerSecond: expect.any(Number),
+      peakRssBytes: expect.any(Number),
+    });
+  });
+
+  it('takes ids, for decoders and encoder-decoders', async () => {
+    const decoder = await json([
+      'generate',
+      'wenzhong-mini',
+      '--ids',
+      '[{"input_ids":[1214,465,1071,519,259]}]',
+      '--max-new-tokens',
+      '3',
+    ]);
+    expect(decoder.results[0].sequences[0].tokens).toEqual([1017, 395, 535]);
+    const both = await json([
+      'generate',
+      'randeng-mini',
+      '--ids',
+      '[{"input_ids":[101,974,403,1364,3338,316,104,1975,1374,622,117,3133,105,102]}]',
+    ]);
+    expect(both.results[0].sequences[0].tokens).toEqual([3338, 1417, 3337]);
+  });
+
+  it('repeats a sample with its seed, and gives another with another', async () => {
+    const sample = async (seed: string): Promise<string> =>
+      (await fsb(['generate', 'zhouwenwang-mini', '明月', '--temperature', '2', '--seed', seed, '--quiet'])).stdout;
+    expect(await sample('1')).toBe(await sample('1'));
+    expect(await sample('1')).not.toBe(await sample('2'));
+  });
+
+  it('prints one JSON line per token, then the result, with --jsonl', async () => {
+    const { stdout } = await fsb(['generate', 'wenzhong-mini', '床前明月光，', '--max-new-tokens', '3', '--jsonl']);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).type),
+    ).toEqual(['token', 'token', 'token', 'result']);
+  });
+
+  it.each([
+    [['--temperature', '0'], 'temperature: expected a number above 0, found 0'],
+    [['--num-beams', '2', '--temperature', '1'], 'exclude each other'],
+    [['--num-return-sequences', '2'], 'greedy search gives one'],
+    [['--length-penalty', '2'], 'need numBeams above 1'],
+    [['--min-new-tokens', '9', '--max-new-tokens', '3'], 'more than maxNewTokens'],
+    [['--bad-words-ids', '[1]'], 'expected lists of ids'],
+    [['--lm-mask', 'bidirectional'], 'no bidirectional generation'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stdout, stderr } = await fsb(['generate', 'wenzhong-mini', '床', ...args]);
+    expect(stderr).toContain(message);
+    expect([2, 8]).toContain(code);
+    expect(stdout).toBe('');
+  });
+
+  it('refuses an empty prompt, one that fills the context, and a model that cannot', async () => {
+    expect(await fsb(['generate', 'wenzhong-mini', ''])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the prompt is empty'),
+    });
+    expect(await fsb(['generate', 'wenzhong-mini', '明月'.repeat(300)])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('takes at most 256'),
+    });
+    expect(await fsb(['generate', 'erlangshen-mini', '月'])).toMatchObject({
+      code: 8,
+      stderr: expect.stringContaining('cannot generate'),
+    });
+  });
+});
+
+describe('score', () => {
+  it('ranks candidates after a text, and at a mask', async () => {
+    const after = await json([
+      'score',
+      'wenzhong-mini',
+      '床前明月光，',
+      '--candidates',
+      '举头望明月,疑是地上霜',
+      '--per-token',
+    ]);
+    expect(after.schema).toBe('fsb.score/1');
+    const [best] = after.results[0].candidates;
+    expect(best.candidate).toBe('疑是地上霜');
+    expect(best.perToken.reduce((a: number, b: number) => a + b)).toBeCloseTo(best.logProbability, 6);
+    const masked = await json(['score', 'erlangshen-mini', '床前明[MASK]光，疑是地上霜。', '--candidates', '日,月']);
+    expect(masked.results[0].candidates[0]).toMatchObject({
+      candidate: '月',
+      logProbability: expect.closeTo(Math.log(0.988), 2),
+    });
+  });
+
+  it('gives the perplexity of a text', async () => {
+    const { results } = await json(['score', 'wenzhong-mini', '床前明月光，疑是地上霜。']);
+    expect(results[0].perplexity).toBeLessThan(1.1);
+  });
+});
+
+describe('diff', () => {
+  it('finds a checkpoint and its conversion the same, and others not', async () => {
+    const home2 = (kind: string, name: string, last: string): string => path.join(home, 'fsb', kind, name, last);
+    expect(
+      await json([
+        'diff',
+        home2('checkpoints', 'erlangshen-mini', 'local'),
+        home2('models', 'erlangshen-mini', 'fp32'),
+      ]),
+    ).toMatchObject({ schema: 'fsb.diff/1', same: true });
+    const { code, stdout } = await fsb(['diff', 'erlangshen-mini', 'zhouwenwang-mini']);
+    expect(code).toBe(9);
+    expect(stdout).toMatch(/^different: \d+ of \d+ tensors\n/);
+  });
+});
+
 describe('pipes', () => {
   it('answer JSON lines in input order', async () => {
     const input = '{"id":7,"text":"床前明[MASK]光，疑是地上霜。"}\n\n白日依山[MASK]，黄河入海流。\n';
