@@ -69,6 +69,8 @@ export interface ModelPlan {
   /** Hub tag of the main head. */
   readonly task: Task;
   readonly dimensions: Dimensions;
+  /** What the graphs are tuned for: many tokens at once, or one after the other. */
+  readonly workload: 'encoder' | 'decoder';
   /** Class names in logit order; null when the model has no classifier. */
   readonly labels: readonly string[] | null;
   readonly tensors: readonly TensorSpec[];

@@ -3,7 +3,7 @@
  * out of the mask, causal attention that can update the cache in place, and logits of the last positions only.
  */
 import { type Graph, type HeadPadding, MICROSOFT, type Value } from '../onnx/graph.ts';
-import { tiedLogits } from '../onnx/ops.ts';
+import { type Table, tiedLogits } from '../onnx/ops.ts';
 
 /** The CPU kernel's heads are multiples of 8 numbers; weights of other sizes are filled up with zeros. */
 const HEAD_MULTIPLE = 8;
@@ -161,7 +161,7 @@ export function lastPositions(graph: Graph, x: Value, logitsToKeep: Value): Valu
 }
 
 /** logits with a table [V, H]: those of the last num_logits_to_keep positions. */
-export function decoderLogits(graph: Graph, x: Value, table: Value, inputs: DecoderInputs, bias?: Value): Value {
+export function decoderLogits(graph: Graph, x: Value, table: Table, inputs: DecoderInputs, bias?: Value): Value {
   return tiedLogits(graph, '/lm_head', lastPositions(graph, x, inputs.logitsToKeep), table, bias);
 }
 

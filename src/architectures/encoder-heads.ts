@@ -136,7 +136,7 @@ export function buildHeads(graph: Graph, h: Value, heads: EncoderHeads, size: He
       const active = biasedActivation(graph, '/mlm', product, graph.tensor(`${prefix}.dense.bias`, [H]), activation);
       x = layerNorm(graph, '/mlm', active, `${prefix}.LayerNorm`, layerNormEps);
     }
-    const table = graph.tensor(WORD_EMBEDDINGS, [size.vocabularyRows, H]);
+    const table = { tensor: WORD_EMBEDDINGS, rows: size.vocabularyRows, size: H };
     const bias = heads.mlm.bias ? graph.tensor('cls.predictions.bias', [size.vocabularyRows]) : undefined;
     values.mlm_logits = tiedLogits(graph, '/mlm/decoder', x, table, bias); // (B, T, V)
   }

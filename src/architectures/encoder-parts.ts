@@ -3,7 +3,16 @@
  * feed-forward without their norms. Where the norms stand is what tells the architectures apart.
  */
 import type { Graph, Value } from '../onnx/graph.ts';
-import { type Activation, add, biasedActivation, embedding, linear, multiHeadAttention, sizeOf } from '../onnx/ops.ts';
+import {
+  type Activation,
+  add,
+  biasedActivation,
+  embedding,
+  linear,
+  multiHeadAttention,
+  sizeOf,
+  type Table,
+} from '../onnx/ops.ts';
 import type { ConfigJson, TensorSpec } from './architecture.ts';
 import { activationField, headCount, numberField } from './config-json.ts';
 import { type EncoderHeads, findHeads, WORD_EMBEDDINGS } from './encoder-heads.ts';
@@ -82,22 +91,18 @@ export function layerTensors(i: number, { hiddenSize: H, intermediateSize: I }: 
 /** word + type (+ learned position), without a norm: (B, T) → (B, T, H). */
 export function embed(graph: Graph, ids: Value, types: Value, config: EncoderConfig, maxPositions?: number): Value {
   const H = config.hiddenSize;
-  let x = embedding(graph, '/embeddings/word', graph.tensor(WORD_EMBEDDINGS, [config.vocabularyRows, H]), ids);
+  const table = (tensor: string, rows: number): Table => ({ tensor, rows, size: H });
+  let x = embedding(graph, '/embeddings/word', table(WORD_EMBEDDINGS, config.vocabularyRows), ids);
   if (maxPositions !== undefined) {
-    const table = graph.tensor(POSITION_EMBEDDINGS, [maxPositions, H]);
+    const places = positionIds(graph, ids, maxPositions);
     x = add(
       graph,
       '/embeddings/positions',
       x,
-      embedding(graph, '/embeddings/position', table, positionIds(graph, ids, maxPositions)),
+      embedding(graph, '/embeddings/position', table(POSITION_EMBEDDINGS, maxPositions), places),
     );
   }
-  const typed = embedding(
-    graph,
-    '/embeddings/type',
-    graph.tensor(TYPE_EMBEDDINGS, [config.typeVocabularySize, H]),
-    types,
-  );
+  const typed = embedding(graph, '/embeddings/type', table(TYPE_EMBEDDINGS, config.typeVocabularySize), types);
   return add(graph, '/embeddings/types', x, typed);
 }
 

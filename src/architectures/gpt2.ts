@@ -53,6 +53,7 @@ export const gpt2: Architecture = {
     const cut = { ...config, numHiddenLayers: 1 };
     return {
       architecture: 'gpt2',
+      workload: 'decoder',
       task: 'text-generation',
       dimensions: {
         ...dimensions,
@@ -129,9 +130,14 @@ function buildGraph(config: Gpt2Config, options: GraphOptions): Graph {
   const { hiddenSize: H, intermediateSize: I, numHiddenLayers, layerNormEps: eps } = config;
   const graph = new Graph('gpt2', options);
   const inputs = decoderInputs(graph, cacheShape(config));
-  const table = graph.tensor('wte.weight', [config.vocabularyRows, H]);
+  const table = { tensor: 'wte.weight', rows: config.vocabularyRows, size: H };
   const words = embedding(graph, '/wte', table, inputs.ids);
-  const places = embedding(graph, '/wpe', graph.tensor('wpe.weight', [config.maxPositions, H]), inputs.positions);
+  const places = embedding(
+    graph,
+    '/wpe',
+    { tensor: 'wpe.weight', rows: config.maxPositions, size: H },
+    inputs.positions,
+  );
   let stream = add(graph, '/embeddings', words, places); // (B, T, H)
   let normed = layerNorm(graph, '/h.0/ln_1', stream, 'h.0.ln_1', eps);
   for (let i = 0; i < numHiddenLayers; i++) {
@@ -176,7 +182,7 @@ function buildGraph(config: Gpt2Config, options: GraphOptions): Graph {
       eps,
     ));
   }
-  const head = config.tied ? table : graph.tensor('lm_head.weight', [config.vocabularyRows, H]);
+  const head = config.tied ? table : { ...table, tensor: 'lm_head.weight' };
   graph.output('logits', decoderLogits(graph, normed, head, inputs));
   graph.output('last_hidden_state', normed);
   return graph;

@@ -33,6 +33,7 @@ export const megatronBert: Architecture = {
     const { heads, hiddenSize: H, ...dimensions } = config;
     return {
       architecture: 'megatron-bert',
+      workload: 'encoder',
       task: headTask(heads),
       dimensions: { hiddenSize: H, ...dimensions, maxPositions, headSize: H / config.numAttentionHeads },
       labels: heads.classifier?.labels ?? null,

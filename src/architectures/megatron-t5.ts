@@ -3,7 +3,6 @@
  * both stacks, scaled attention, and logits tied to the embedding without rescaling.
  * Source: fengshen/models/megatron_t5/modeling_megatron_t5.py; its cache restarts positions at 0, which is a mistake.
  */
-import type { Graph, Value } from '../onnx/graph.ts';
 import { add, addAndNorm, biasedActivation, embedding, layerNorm, linear, tiedLogits } from '../onnx/ops.ts';
 import type { Architecture, ConfigJson, ModelPlan } from './architecture.ts';
 import { choiceField, numberField } from './config-json.ts';
@@ -44,6 +43,7 @@ export const megatronT5: Architecture = {
     const { graphs, probe } = seq2seqGraphs('megatron-t5', config, family);
     return {
       architecture: 'megatron-t5',
+      workload: 'decoder',
       task: 'text2text-generation',
       dimensions: {
         vocabularyRows: V,
@@ -93,7 +93,7 @@ function readConfig(tensors: Tensors, config: ConfigJson): MegatronT5Config {
 
 function familyOf(config: MegatronT5Config): Seq2SeqFamily {
   const { vocabularyRows, hiddenSize: H, intermediateSize: I, maxPositions, layerNormEps: eps } = config;
-  const words = (graph: Graph): Value => graph.tensor(WORDS, [vocabularyRows, H]);
+  const words = { tensor: WORDS, rows: vocabularyRows, size: H };
   return {
     biased: true,
     selfAttention: (side, i) => names(`${side}.block.${i}.T5LayerSelfAttention`, 'SelfAttention'),
@@ -117,7 +117,7 @@ function familyOf(config: MegatronT5Config): Seq2SeqFamily {
       const places = positionRange(graph, at, ids, start); // (T)
       const table = graph.tensor(POSITIONS, [maxPositions, H]);
       const position = graph.op(`${at}/position/Gather`, 'Gather', [table, places], [ids.shape[1]!, H]);
-      return add(graph, at, embedding(graph, `${at}/word`, words(graph), ids), position);
+      return add(graph, at, embedding(graph, `${at}/word`, words, ids), position);
     },
     feed(graph, at, x, prefix) {
       const wide = linear(graph, `${at}/wi`, x, { tensors: [`${prefix}.wi.weight`], inFeatures: H, outFeatures: I });
@@ -128,7 +128,7 @@ function familyOf(config: MegatronT5Config): Seq2SeqFamily {
           : graph.op(`${at}/Relu`, 'Relu', [add(graph, `${at}/wi`, wide, bias)], wide.shape);
       return linear(graph, `${at}/wo`, active, { tensors: [`${prefix}.wo.weight`], inFeatures: I, outFeatures: H });
     },
-    head: (graph, x) => tiedLogits(graph, '/lm_head', x, words(graph), graph.tensor('lm_head_bias', [vocabularyRows])),
+    head: (graph, x) => tiedLogits(graph, '/lm_head', x, words, graph.tensor('lm_head_bias', [vocabularyRows])),
   };
 }
 

@@ -63,6 +63,7 @@ export const t5: Architecture = {
     }));
     return {
       architecture: 't5',
+      workload: 'decoder',
       task: 'text2text-generation',
       dimensions: {
         vocabularyRows: V,
@@ -131,7 +132,7 @@ function familyOf(config: T5Config): Seq2SeqFamily {
   const { vocabularyRows: V, hiddenSize: H, intermediateSize: I, layerNormEps: eps } = config;
   const { gated, op, domain } = FEED_FORWARDS[config.feedForward];
   const wides = gated ? ['wi_0', 'wi_1'] : ['wi'];
-  const words = (graph: Graph): Value => graph.tensor('shared.weight', [V, H]);
+  const words = { tensor: 'shared.weight', rows: V, size: H };
   const layer = (side: Side, i: number, part: number): string => `${side}.block.${i}.layer.${part}`;
   return {
     biased: false,
@@ -155,7 +156,7 @@ function familyOf(config: T5Config): Seq2SeqFamily {
     ],
     norm: (graph, at, x, prefix) => rmsNorm(graph, `${at}/RMSNorm`, x, prefix, eps),
     residual: (graph, at, update, _bias, stream, norm) => addAndRmsNorm(graph, at, update, stream, norm, eps),
-    embed: (graph, side, ids) => embedding(graph, `/${side}/embeddings`, words(graph), ids),
+    embed: (graph, side, ids) => embedding(graph, `/${side}/embeddings`, words, ids),
     positionBias: (graph, side, start, queries, keys) => relativeBias(graph, side, config, { start, queries, keys }),
     feed(graph, at, x, prefix) {
       const [first, second] = wides.map((wide) =>
@@ -166,9 +167,9 @@ function familyOf(config: T5Config): Seq2SeqFamily {
       return linear(graph, `${at}/wo`, wide, { tensors: [`${prefix}.wo.weight`], inFeatures: I, outFeatures: H });
     },
     head(graph, x) {
-      if (!config.tied) return tiedLogits(graph, '/lm_head', x, graph.tensor('lm_head.weight', [V, H]), undefined);
+      if (!config.tied) return tiedLogits(graph, '/lm_head', x, { ...words, tensor: 'lm_head.weight' }, undefined);
       const scaled = graph.op('/lm_head/Mul', 'Mul', [x, graph.scalar(H ** -0.5)], x.shape);
-      return tiedLogits(graph, '/lm_head', scaled, words(graph), undefined);
+      return tiedLogits(graph, '/lm_head', scaled, words, undefined);
     },
   };
 }

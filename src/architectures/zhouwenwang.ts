@@ -63,6 +63,7 @@ export const zhouwenwang: Architecture = {
     const { heads, hiddenSize: H, storedAngles, ...dimensions } = config;
     return {
       architecture: 'zhouwenwang',
+      workload: 'encoder',
       task: heads.classifier ? headTask(heads) : 'fill-mask',
       dimensions: {
         hiddenSize: H,
@@ -146,7 +147,7 @@ function buildGraph(config: ZhouwenwangConfig, options: GraphOptions): Graph {
         : [`encoder.layer.${i + 1}.attention.ln`, `/encoder/layer.${i + 1}/attention/ln`];
     ({ normed, sum: stream } = addAndNorm(graph, nextAt, fed, fedBias, stream, next, eps));
   }
-  const table = graph.tensor(WORD_EMBEDDINGS, [config.vocabularyRows, H]);
+  const table = { tensor: WORD_EMBEDDINGS, rows: config.vocabularyRows, size: H };
   graph.output(outputNames(config).at(-1)!.graphName, tiedLogits(graph, '/lm', normed, table, undefined));
   buildHeads(graph, normed, config.heads, config);
   return graph;
@@ -223,7 +224,7 @@ function buildDecoder(config: ZhouwenwangConfig, options: GraphOptions): Graph {
   }
   graph.output(
     'logits',
-    decoderLogits(graph, normed, graph.tensor(WORD_EMBEDDINGS, [config.vocabularyRows, H]), inputs),
+    decoderLogits(graph, normed, { tensor: WORD_EMBEDDINGS, rows: config.vocabularyRows, size: H }, inputs),
   );
   graph.output('last_hidden_state', normed);
   return graph;

@@ -100,6 +100,10 @@ function isRepeated(name: string, tensor: LazyTensor, all: ReadonlyMap<string, L
 
 async function openModel(folder: string): Promise<CanonicalTensors> {
   const manifest = await readManifest(folder);
+  if (manifest.quantisation)
+    throw new UnsupportedError(`${folder} is ${manifest.dtype}: its numbers are no longer those of the checkpoint`, {
+      code: 'quantised',
+    });
   const dataFile = manifest.graphs.find((graph) => graph.dataFile !== null)?.dataFile;
   if (!dataFile)
     throw new UnsupportedError(`${folder}: its weights are inside the graph file`, { code: 'no-data-file' });

@@ -15,7 +15,7 @@ import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
 import { readJson } from '../util/json.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { bindTensors, findUntiedAliases } from './bind.ts';
-import type { WritableDtype } from './dtypes.ts';
+import { describeQuantisation, type WritableDtype } from './dtypes.ts';
 import { expectProbes, type ProbeText } from './expect-probes.ts';
 import { configFromMegatron } from './megatron-config.ts';
 import { type ConvertProgress, writeGraphs } from './write-graphs.ts';
@@ -140,7 +140,7 @@ async function writeModel(
     weights,
     tokenizer: tokenizer?.manifest ?? null,
     labels: plan.labels ? [...plan.labels] : null,
-    quantisation: null,
+    quantisation: describeQuantisation(dtype, plan.workload),
     probes: await expectProbes(plan, tensors, dtype, tokenizer?.probe),
     createdBy: { fsb: FSB_VERSION, node: process.version },
   };

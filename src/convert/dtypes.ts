@@ -1,18 +1,49 @@
-/** The types a model can be stored in. */
+/** The types a model can be stored in, and what each means for its matrices. */
+import type { GraphOptions, QuantizedFormat } from '../onnx/graph.ts';
 import { UsageError } from '../util/errors.ts';
 
-/** Suffix of the files (the names that other ONNX clients look for) and the stored type of matrices. */
-export const MODEL_DTYPES = {
-  fp32: { suffix: '', weights: 'float32' },
-  fp16: { suffix: '_fp16', weights: 'float16' },
-} as const;
+/** What a model is for decides the integer format: encoders run many tokens at once, decoders one. */
+export type Workload = 'encoder' | 'decoder';
 
-export type WritableDtype = keyof typeof MODEL_DTYPES;
+export const WRITABLE_DTYPES = ['fp32', 'fp16', 'int8', 'int4'] as const;
+
+export type WritableDtype = (typeof WRITABLE_DTYPES)[number];
+
+/** Suffix of the files: the names that other ONNX clients look for. */
+export const FILE_SUFFIXES: Readonly<Record<WritableDtype, string>> = {
+  fp32: '',
+  fp16: '_fp16',
+  int8: '_int8',
+  int4: '_int4',
+};
+
+const BLOCKS_8 = { kind: 'blocks', bits: 8, blockSize: 32 } as const;
+const BLOCKS_4 = { kind: 'blocks', bits: 4, blockSize: 32 } as const;
+
+/** How the matrices of layers are stored, by what they are for. */
+const LINEAR: Readonly<Record<'int8' | 'int4', Readonly<Record<Workload, QuantizedFormat>>>> = {
+  int8: { encoder: { kind: 'columns' }, decoder: BLOCKS_8 },
+  int4: { encoder: BLOCKS_4, decoder: BLOCKS_4 },
+};
+
+/** The options with which graphs of this type are built. Embeddings keep 8 bits: the output projection is sensitive. */
+export function graphOptionsFor(dtype: WritableDtype, workload: Workload): GraphOptions {
+  if (dtype === 'fp32') return {};
+  if (dtype === 'fp16') return { weightDtype: 'float16' };
+  return { linear: LINEAR[dtype][workload], embedding: BLOCKS_8 };
+}
+
+/** What the manifest says of it; null for types that are not quantised. */
+export function describeQuantisation(dtype: WritableDtype, workload: Workload): Record<string, string | number> | null {
+  const { linear, embedding } = graphOptionsFor(dtype, workload);
+  if (!linear || !embedding) return null;
+  const bits = linear.kind === 'blocks' ? { bits: linear.bits, blockSize: linear.blockSize } : { bits: 8 };
+  return { scheme: linear.kind, ...bits, embeddingBits: embedding.bits, embeddingBlockSize: embedding.blockSize };
+}
 
 /** Parses the value of --dtype. */
 export function parseDtype(value: string): WritableDtype {
-  if (Object.hasOwn(MODEL_DTYPES, value)) return value as WritableDtype;
-  throw new UsageError(`--dtype ${value}: expected one of ${Object.keys(MODEL_DTYPES).join(', ')}`, {
-    code: 'unknown-dtype',
-  });
+  const found = WRITABLE_DTYPES.find((dtype) => dtype === value);
+  if (found) return found;
+  throw new UsageError(`--dtype ${value}: expected one of ${WRITABLE_DTYPES.join(', ')}`, { code: 'unknown-dtype' });
 }

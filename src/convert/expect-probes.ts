@@ -14,10 +14,11 @@ export interface ProbeText {
 export const MAX_PROBE_TOKENS = 10;
 
 /**
- * Largest difference, relative to the largest value: float32 leaves room for another order of summation; a float32
- * checkpoint stored as float16 has lost 13 bits of every weight (float16 checkpoints lose nothing).
+ * Largest difference, relative to the largest value. float32 leaves room for another order of summation; a checkpoint
+ * of more bits stored as float16 has lost up to 13 bits of every weight; integers round weights and activations, and a
+ * wrong layout still differs by as much as the values themselves.
  */
-const RELATIVE_TOLERANCE = { exact: 1e-4, rounded: 2e-2 };
+const RELATIVE_TOLERANCE = { exact: 1e-4, fp16: 2e-2, int8: 0.1, int4: 0.4 };
 
 /** The probes of a plan, with the expected values. */
 export async function expectProbes(
@@ -32,8 +33,7 @@ export async function expectProbes(
     return readFloat32(tensor, from, to);
   };
   const { inputs, outputs } = await plan.probe.expect(probe.ids.slice(0, MAX_PROBE_TOKENS), read);
-  const isRounded = dtype === 'fp16' && [...tensors.values()].some((tensor) => tensor.dtype !== 'float16');
-  const tolerance = RELATIVE_TOLERANCE[isRounded ? 'rounded' : 'exact'];
+  const tolerance = toleranceOf(dtype, tensors);
   return Object.entries(outputs).map(([output, values]) => ({
     text: probe.text,
     graph: plan.probe.graph.name,
@@ -45,6 +45,12 @@ export async function expectProbes(
 }
 
 // --- internal ---
+
+function toleranceOf(dtype: WritableDtype, tensors: ReadonlyMap<string, LazyTensor>): number {
+  if (dtype === 'int8' || dtype === 'int4') return RELATIVE_TOLERANCE[dtype];
+  const isRounded = dtype === 'fp16' && [...tensors.values()].some((tensor) => tensor.dtype !== 'float16');
+  return RELATIVE_TOLERANCE[isRounded ? 'fp16' : 'exact'];
+}
 
 function fallbackIds(plan: ModelPlan): number[] {
   const rows = Number(plan.dimensions.vocabularyRows);

@@ -41,9 +41,14 @@ export async function findFloat16Overflow(
 
 // --- internal ---
 
-async function* floatChunks(weight: Weight, tensors: ReadonlyMap<string, LazyTensor>): AsyncGenerator<Float32Array> {
+/** The numbers of a weight in order, as float32. */
+export async function* floatChunks(
+  weight: Weight,
+  tensors: ReadonlyMap<string, LazyTensor>,
+): AsyncGenerator<Float32Array> {
   const { source } = weight;
   if (source.kind === 'computed') return yield source.data;
+  if (source.kind !== 'checkpoint') throw new Error(`weight "${weight.name}" has no numbers of its own`);
   if (source.heads) return yield padHeads(weight, source.heads, await unpadded(weight, source.heads, tensors));
   if (!source.transpose) {
     for (const name of source.tensors) {
@@ -146,7 +151,8 @@ function boundTensor(name: string, tensors: ReadonlyMap<string, LazyTensor>): La
   return tensor;
 }
 
-function checkFinite(values: Float32Array, tensor: LazyTensor): void {
+/** Throws IntegrityError (not-finite) when a number is NaN or infinite. */
+export function checkFinite(values: Float32Array, tensor: LazyTensor): void {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
   if (sum === 0) return;

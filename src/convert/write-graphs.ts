@@ -7,7 +7,8 @@ import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { MODEL_DTYPES, type WritableDtype } from './dtypes.ts';
+import { FILE_SUFFIXES, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
+import { QuantizedWeights } from './quantized-weights.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
 export interface WriteGraphsOptions {
@@ -39,8 +40,8 @@ export async function writeGraphs(
   options: WriteGraphsOptions,
 ): Promise<WrittenGraphs> {
   const plans = [...plan.graphs, plan.probe.graph];
-  const { suffix } = MODEL_DTYPES[options.dtype];
-  const graphs = await buildGraphs(plans, tensors, options);
+  const suffix = FILE_SUFFIXES[options.dtype];
+  const graphs = await buildGraphs(plans, plan.workload, tensors, options);
   const dataFile = `onnx/${plans[0]!.name}${suffix}.onnx_data`;
   const weights = await WeightFile.create(path.join(folder, dataFile));
   const data = await writeWeights(weights, graphs, tensors, options);
@@ -75,12 +76,13 @@ export async function writeGraphs(
 
 async function buildGraphs(
   plans: readonly GraphPlan[],
+  workload: Workload,
   tensors: ReadonlyMap<string, LazyTensor>,
   { dtype, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
-  const options: GraphOptions = { weightDtype: MODEL_DTYPES[dtype].weights };
+  const options: GraphOptions = graphOptionsFor(dtype, workload);
   const graphs = plans.map((plan) => plan.build(options));
-  if (options.weightDtype === 'float32') return graphs;
+  if (options.weightDtype !== 'float16') return graphs;
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
   onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);
@@ -96,11 +98,16 @@ async function writeWeights(
   const all = weightsOf(graphs);
   const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
   let doneBytes = 0;
+  const quantized = new QuantizedWeights(tensors);
   try {
     await requireDiskSpace(file.file, totalBytes, 'the converted model');
     for (const weight of all) {
       signal?.throwIfAborted();
-      await file.append(weight, weightChunks(weight, tensors));
+      const { source } = weight;
+      await file.append(
+        weight,
+        source.kind === 'quantized' ? quantized.chunks(weight, source) : weightChunks(weight, tensors),
+      );
       doneBytes += weightBytes(weight);
       onProgress?.({ doneBytes, totalBytes });
     }

@@ -29,8 +29,9 @@ export function makeProcessors(settings: GenerationSettings): LogitsProcessor[] 
 
 /** Divides the logits of ids that occurred by the penalty, multiplies them when negative (Keskar et al., arXiv:1909.05858). */
 export function penalizeRepetition(penalty: number): LogitsProcessor {
+  const factor = Math.fround(penalty); // torch computes in float32
   return (logits, { ids }) => {
-    for (const id of new Set(ids)) logits[id] = logits[id]! < 0 ? logits[id]! * penalty : logits[id]! / penalty;
+    for (const id of new Set(ids)) logits[id] = logits[id]! < 0 ? logits[id]! * factor : logits[id]! / factor;
   };
 }
 
@@ -43,7 +44,10 @@ export function forbidRepeatedNgrams(size: number): LogitsProcessor {
   };
 }
 
-/** Forbids the last token of each sequence where the text so far ends with the others. A bare end token cannot be forbidden so. */
+/**
+ * Forbids the last token of each sequence where the text so far ends with the others. As in transformers, a bare end
+ * token cannot be forbidden so, and a sequence longer than prompt and continuation together is not looked for.
+ */
 export function forbidSequences(
   sequences: readonly (readonly number[])[],
   eosTokenIds: readonly number[],
@@ -55,7 +59,10 @@ export function forbidSequences(
     for (const sequence of real) {
       const before = sequence.length - 1;
       const start = ids.length - before;
-      if (start >= 0 && sequence.slice(0, before).every((id, i) => id === ids[start + i]))
+      if (
+        sequence.length <= Math.max(1, ids.length) &&
+        sequence.slice(0, before).every((id, i) => id === ids[start + i])
+      )
         logits[sequence[before]!] = NEVER;
     }
   };

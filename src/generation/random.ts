@@ -3,9 +3,9 @@
  * seed by splitmix32.
  */
 
-/** A source of numbers in [0, 1) with 53 random bits. */
+/** A source of numbers in [0, 1) with 53 random bits. `seed`: a whole number from 0 on. */
 export function createRandom(seed: number): () => number {
-  let z = seed >>> 0;
+  let z = ((seed >>> 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b1)) >>> 0; // all 53 bits count
   const splitmix = (): number => {
     z = (z + 0x9e3779b9) >>> 0;
     let t = Math.imul(z ^ (z >>> 16), 0x85ebca6b);

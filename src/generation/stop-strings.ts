@@ -18,11 +18,11 @@ export class StopStrings {
   push(piece: string): string {
     if (this.#isStopped) return '';
     const text = this.#held + piece;
-    const found = this.#strings.map((string) => text.indexOf(string)).filter((at) => at >= 0);
-    if (found.length > 0) {
+    const start = this.#firstCompleted(text);
+    if (start !== undefined) {
       this.#isStopped = true;
       this.#held = '';
-      return text.slice(0, Math.min(...found));
+      return text.slice(0, start);
     }
     const kept = this.#openLength(text);
     this.#held = text.slice(text.length - kept);
@@ -34,6 +34,15 @@ export class StopStrings {
     const rest = this.#held;
     this.#held = '';
     return rest;
+  }
+
+  /** Where the stop string begins that is completed first, so that it does not matter how the text was cut into pieces. */
+  #firstCompleted(text: string): number | undefined {
+    const found = this.#strings
+      .map((string) => ({ start: text.indexOf(string), length: string.length }))
+      .filter(({ start }) => start >= 0)
+      .sort((a, b) => a.start + a.length - (b.start + b.length) || a.start - b.start);
+    return found[0]?.start;
   }
 
   /** How much of the end of the text is the beginning of a stop string. */

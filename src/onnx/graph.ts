@@ -26,7 +26,34 @@ export type WeightSource =
       readonly heads?: HeadPadding | undefined;
     }
   /** Numbers made by the architecture, e.g. a rotation table. */
-  | { readonly kind: 'computed'; readonly data: Float32Array };
+  | { readonly kind: 'computed'; readonly data: Float32Array }
+  /** A matrix in fewer bits: its integers, or their scales. */
+  | {
+      readonly kind: 'quantized';
+      readonly matrix: MatrixSource;
+      readonly format: QuantizedFormat;
+      readonly part: 'values' | 'scales';
+    }
+  /** The bytes of another weight, under another shape. */
+  | { readonly kind: 'same'; readonly as: string };
+
+/** A matrix of `rows` output features and `columns` input features, as the checkpoint holds it. */
+export interface MatrixSource {
+  readonly tensors: readonly string[];
+  readonly rows: number;
+  readonly columns: number;
+  /** True when the checkpoint stores [columns, rows], as GPT-2's Conv1D does. */
+  readonly transposed: boolean;
+  readonly heads?: HeadPadding | undefined;
+}
+
+/**
+ * blocks: each run of `blockSize` numbers of a row has a scale (MatMulNBits, GatherBlockQuantized).
+ * columns: each output feature has one (DynamicQuantizeMatMul); activations are rounded too, at run time.
+ */
+export type QuantizedFormat =
+  | { readonly kind: 'blocks'; readonly bits: 4 | 8; readonly blockSize: number }
+  | { readonly kind: 'columns' };
 
 /**
  * Zeros after each attention head along one dimension of the result: kernels want heads of a multiple of 8 numbers,
@@ -42,8 +69,8 @@ export interface HeadPadding {
 export interface Weight {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The type it is stored in; nodes always see float32. */
-  readonly dtype: 'float32' | 'float16';
+  /** The type it is stored in; nodes see float32 for both floating types. */
+  readonly dtype: 'float32' | 'float16' | 'uint8' | 'int8';
   readonly source: WeightSource;
 }
 
@@ -72,6 +99,10 @@ export interface GraphOptions {
   readonly weightDtype?: 'float32' | 'float16';
   /** Weights (by name) that stay float32 whatever weightDtype says, e.g. since float16 would overflow. */
   readonly keepFloat32?: ReadonlySet<string>;
+  /** How the matrices of the layers are quantised. @default not at all */
+  readonly linear?: QuantizedFormat | undefined;
+  /** How the embedding and the output projection are. @default not at all */
+  readonly embedding?: Extract<QuantizedFormat, { kind: 'blocks' }> | undefined;
 }
 
 export class Graph {
@@ -129,6 +160,21 @@ export class Graph {
         });
     }
     return dtype === 'float32' ? { name, dtype, shape } : { name: `${name}/float32`, dtype: 'float32', shape };
+  }
+
+  /** How matrices are stored, for the operations that depend on it. */
+  get options(): GraphOptions {
+    return this.#options;
+  }
+
+  /** A weight in a form that nodes take as it is: integers, scales, or another's bytes under another shape. */
+  rawWeight(weight: Weight): Value {
+    const { name, dtype, shape } = weight;
+    if (!this.weights.has(name)) {
+      this.weights.set(name, weight);
+      this.values.set(name, { name, dtype, shape });
+    }
+    return { name, dtype, shape };
   }
 
   /** A weight as one tensor of the checkpoint holds it. */

@@ -2,7 +2,15 @@
  * The operations that architectures are written in, each with the shape it gives. x is (B, T, H) unless said.
  * Sources: onnx/docs/Operators.md (opset 21) and onnxruntime/docs/ContribOperators.md.
  */
-import { type Dimension, type Graph, type HeadPadding, MICROSOFT, type Value } from './graph.ts';
+import {
+  type Dimension,
+  type Graph,
+  type HeadPadding,
+  type MatrixSource,
+  MICROSOFT,
+  type QuantizedFormat,
+  type Value,
+} from './graph.ts';
 
 /** How a checkpoint stores the matrix of a linear layer: torch.nn.Linear [out, in], GPT-2's Conv1D [in, out]. */
 export type LinearLayout = 'out-in' | 'in-out';
@@ -17,20 +25,105 @@ export interface LinearWeights {
   readonly heads?: HeadPadding | undefined;
 }
 
-/** x · W without bias: (…, in) → (…, out). */
+/** x · W without bias: (…, in) → (…, out). Quantised where the graph's options say so. */
 export function linear(graph: Graph, address: string, x: Value, weights: LinearWeights): Value {
   const { tensors, inFeatures, outFeatures, layout = 'out-in', heads } = weights;
+  const { linear: format } = graph.options;
   const name = `${tensors.join('|')}${heads ? `|heads of ${heads.paddedSize}` : ''}`;
-  const matrix = graph.weight(name, [inFeatures, outFeatures], {
-    kind: 'checkpoint',
-    tensors,
-    transpose: layout === 'out-in',
-    heads,
+  const shape = [...x.shape.slice(0, -1), outFeatures];
+  if (format === undefined) return floatMatMul(graph, address, x, name, weights, shape);
+  const matrix = { tensors, rows: outFeatures, columns: inFeatures, transposed: layout === 'in-out', heads };
+  if (format.kind === 'blocks') return blockMatMul(graph, address, x, blockWeights(graph, name, matrix, format), shape);
+  const source = { kind: 'quantized', matrix, format } as const;
+  const values = graph.rawWeight({
+    name: `${name}|int8`,
+    shape: [inFeatures, outFeatures],
+    dtype: 'int8',
+    source: { ...source, part: 'values' },
   });
-  return graph.op(`${address}/MatMul`, 'MatMul', [x, matrix], [...x.shape.slice(0, -1), outFeatures]);
+  const scales = graph.rawWeight({
+    name: `${name}|int8 scales`,
+    shape: [outFeatures],
+    dtype: 'float32',
+    source: { ...source, part: 'scales' },
+  });
+  return graph.op(`${address}/DynamicQuantizeMatMul`, 'DynamicQuantizeMatMul', [x, values, scales], shape, {
+    domain: MICROSOFT,
+  });
 }
 
-/** x · W + b for `prefix`.weight and `prefix`.bias of the checkpoint: (…, in) → (…, out). */
+function floatMatMul(
+  graph: Graph,
+  address: string,
+  x: Value,
+  name: string,
+  weights: LinearWeights,
+  shape: readonly Dimension[],
+): Value {
+  const { tensors, inFeatures, outFeatures, layout = 'out-in', heads } = weights;
+  const source = { kind: 'checkpoint', tensors, transpose: layout === 'out-in', heads } as const;
+  return graph.op(`${address}/MatMul`, 'MatMul', [x, graph.weight(name, [inFeatures, outFeatures], source)], shape);
+}
+
+type BlockFormat = Extract<QuantizedFormat, { kind: 'blocks' }>;
+
+interface BlockWeights {
+  /** uint8 [rows, blocks, bytes of a block] */
+  readonly values: Value;
+  /** float32 [rows, blocks] */
+  readonly scales: Value;
+  readonly rows: number;
+  readonly columns: number;
+  readonly format: BlockFormat;
+}
+
+/** The integers and scales of a matrix, for MatMulNBits. Layout: ContribOperators.md, MatMulNBits. */
+function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: BlockFormat): BlockWeights {
+  const { rows, columns } = matrix;
+  const { bits, blockSize } = format;
+  const blocks = Math.ceil(columns / blockSize);
+  const source = { kind: 'quantized', matrix, format } as const;
+  const label = `${name}|${bits} bits`;
+  const values = graph.rawWeight({
+    name: label,
+    shape: [rows, blocks, (blockSize * bits) / 8],
+    dtype: 'uint8',
+    source: { ...source, part: 'values' },
+  });
+  const scales = graph.rawWeight({
+    name: `${label} scales`,
+    shape: [rows, blocks],
+    dtype: 'float32',
+    source: { ...source, part: 'scales' },
+  });
+  return { values, scales, rows, columns, format };
+}
+
+/** Activations are rounded to 8 bits per block, which the integer instructions of CPUs need. */
+const ACCURACY_LEVEL = 4;
+
+function blockMatMul(
+  graph: Graph,
+  address: string,
+  x: Value,
+  weights: BlockWeights,
+  shape: readonly Dimension[],
+  bias?: Value,
+): Value {
+  const { values, scales, rows, columns, format } = weights;
+  return graph.op(`${address}/MatMulNBits`, 'MatMulNBits', [x, values, scales, undefined, undefined, bias], shape, {
+    domain: MICROSOFT,
+    attributes: {
+      K: columns,
+      N: rows,
+      bits: format.bits,
+      block_size: format.blockSize,
+      accuracy_level: ACCURACY_LEVEL,
+    },
+  });
+}
+
+/** x · W + b for `prefix`.weight and `prefix`.bias of the checkpoint, never quantised: (…, in) → (…, out). */
 export function dense(
   graph: Graph,
   address: string,
@@ -39,7 +132,8 @@ export function dense(
   inFeatures: number,
   outFeatures: number,
 ): Value {
-  const product = linear(graph, address, x, { tensors: [`${prefix}.weight`], inFeatures, outFeatures });
+  const weights = { tensors: [`${prefix}.weight`], inFeatures, outFeatures };
+  const product = floatMatMul(graph, address, x, `${prefix}.weight`, weights, [...x.shape.slice(0, -1), outFeatures]);
   return add(graph, address, product, graph.tensor(`${prefix}.bias`, [outFeatures]));
 }
 
@@ -48,9 +142,42 @@ export function add(graph: Graph, address: string, a: Value, b: Value): Value {
   return graph.op(`${address}/Add`, 'Add', [a, b], a.shape);
 }
 
-/** Rows of a table [rows, H]: ids (B, T) → (B, T, H). */
-export function embedding(graph: Graph, address: string, table: Value, ids: Value): Value {
-  return graph.op(`${address}/Gather`, 'Gather', [table, ids], [...ids.shape, ...table.shape.slice(1)]);
+/** An embedding table [rows, H] of the checkpoint, by its canonical name. */
+export interface Table {
+  readonly tensor: string;
+  readonly rows: number;
+  readonly size: number;
+}
+
+/** Rows of a table: ids (B, T) → (B, T, H). */
+export function embedding(graph: Graph, address: string, table: Table, ids: Value): Value {
+  const shape = [...ids.shape, table.size];
+  const blocks = tableBlocks(graph, table);
+  if (!blocks)
+    return graph.op(`${address}/Gather`, 'Gather', [graph.tensor(table.tensor, [table.rows, table.size]), ids], shape);
+  const { values, scales, format } = blocks;
+  // the bytes of MatMulNBits, seen as one row of numbers per token
+  const flat = graph.rawWeight({
+    name: `${values.name}, flat`,
+    shape: [table.rows, (table.size * format.bits) / 8],
+    dtype: 'uint8',
+    source: { kind: 'same', as: values.name },
+  });
+  return graph.op(`${address}/GatherBlockQuantized`, 'GatherBlockQuantized', [flat, ids, scales], shape, {
+    domain: MICROSOFT,
+    dtype: 'float32',
+    attributes: { bits: format.bits, block_size: format.blockSize, gather_axis: 0, quantize_axis: 1 },
+  });
+}
+
+/** Small tables (positions, types) stay as they are: they are a thousandth of the bytes. */
+const SMALLEST_QUANTIZED_ROWS = 2048;
+
+/** The table in blocks, where the graph's options ask for it and its rows fill whole blocks. */
+function tableBlocks(graph: Graph, { tensor, rows, size }: Table): BlockWeights | undefined {
+  const format = graph.options.embedding;
+  if (!format || rows < SMALLEST_QUANTIZED_ROWS || size % format.blockSize !== 0) return undefined;
+  return blockWeights(graph, tensor, { tensors: [tensor], rows, columns: size, transposed: false }, format);
 }
 
 /** LayerNorm over the last dimension with `prefix`.weight and `prefix`.bias. */
@@ -182,19 +309,22 @@ export function firstToken(graph: Graph, address: string, x: Value): Value {
   });
 }
 
-/** x · tableᵀ + bias with an embedding table [V, H], which is stored once: (B, T, H) → (B, T, V). */
-export function tiedLogits(graph: Graph, address: string, x: Value, table: Value, bias: Value | undefined): Value {
+/** x · tableᵀ + bias with an embedding table, which is stored once: (B, T, H) → (B, T, rows). */
+export function tiedLogits(graph: Graph, address: string, x: Value, table: Table, bias: Value | undefined): Value {
   const [batch, length, hidden] = x.shape as [Dimension, Dimension, number];
-  const vocabulary = table.shape[0] as number;
+  const shape = [batch, length, table.rows];
+  const blocks = tableBlocks(graph, table);
+  if (blocks) return blockMatMul(graph, address, x, blocks, shape, bias);
   const rows = graph.op(`${address}/rows/Reshape`, 'Reshape', [x, graph.integers([-1, hidden])], ['rows', hidden]);
-  const product = graph.op(`${address}/Gemm`, 'Gemm', [rows, table, bias], ['rows', vocabulary], {
+  const matrix = graph.tensor(table.tensor, [table.rows, table.size]);
+  const product = graph.op(`${address}/Gemm`, 'Gemm', [rows, matrix, bias], ['rows', table.rows], {
     attributes: { transB: 1 },
   });
-  const shape = graph.op(`${address}/Shape`, 'Shape', [x], [2], { dtype: 'int64', attributes: { start: 0, end: 2 } });
-  const target = graph.op(`${address}/Concat`, 'Concat', [shape, graph.integers([vocabulary])], [3], {
+  const leading = graph.op(`${address}/Shape`, 'Shape', [x], [2], { dtype: 'int64', attributes: { start: 0, end: 2 } });
+  const target = graph.op(`${address}/Concat`, 'Concat', [leading, graph.integers([table.rows])], [3], {
     attributes: { axis: 0 },
   });
-  return graph.op(`${address}/Reshape`, 'Reshape', [product, target], [batch, length, vocabulary]);
+  return graph.op(`${address}/Reshape`, 'Reshape', [product, target], shape);
 }
 
 /**

@@ -51,6 +51,13 @@ export class WeightFile {
 
   /** Appends a weight; the chunks must add up to its size exactly. */
   async append(weight: Weight, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    if (weight.source.kind === 'same') {
+      const placement = this.placements.get(weight.source.as);
+      if (!placement)
+        throw new Error(`weight "${weight.name}" repeats "${weight.source.as}", which is not written yet`);
+      this.placements.set(weight.name, placement);
+      return;
+    }
     const length = weightBytes(weight);
     const alignment = length < MAPPING_BYTES ? PAGE_BYTES : MAPPING_BYTES;
     const gap = (alignment - (this.#position % alignment)) % alignment;
