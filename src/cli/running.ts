@@ -34,7 +34,7 @@ export function deviceOptions(command: Command): Command {
 /** --device, --threads, --dtype, --no-auto. */
 export function runningOptions(command: Command): Command {
   return deviceOptions(command)
-    .option('--dtype <type>', 'type of the converted model: fp32 or fp16', 'fp32')
+    .option('--dtype <type>', 'type of the converted model: fp32, fp16, int8 or int4', 'fp32')
     .option('--no-auto', 'do not pull or convert what is missing');
 }
 

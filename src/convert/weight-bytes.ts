@@ -1,21 +1,44 @@
 /** The bytes of one weight of a graph, streamed from the checkpoint: read, checked, transposed, narrowed. */
 import type { HeadPadding, Weight, WeightSource } from '../onnx/graph.ts';
+import { castMatrix } from '../tensor/cast.ts';
+import { type FloatDtype, isFloat } from '../tensor/dtype.ts';
 import { FLOAT16_MAX, narrowFloat16 } from '../tensor/half.ts';
-import { elementCountOf, type LazyTensor, readFloat32, rowChunks } from '../tensor/lazy-tensor.ts';
+import { elementCountOf, type LazyTensor, openRows, rowChunks, rowCount } from '../tensor/lazy-tensor.ts';
+import { transposed } from '../tensor/views.ts';
 import { IntegrityError } from '../util/errors.ts';
+import { WeightBuffers } from './weight-buffers.ts';
 
 /** One chunk of output: large enough for the disk, small beside any model. */
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /**
- * Yields the stored form of a weight in order.
+ * Yields the stored form of a weight in order. Chunks lie in `buffers`: one is good until the second after it is asked for.
  * @throws IntegrityError (not-finite) when a number is NaN or infinite
  */
 export async function* weightChunks(
   weight: Weight,
   tensors: ReadonlyMap<string, LazyTensor>,
+  buffers = new WeightBuffers(),
 ): AsyncGenerator<Uint8Array> {
-  for await (const chunk of floatChunks(weight, tensors)) yield store(chunk, weight.dtype);
+  const { source } = weight;
+  if (source.kind === 'checkpoint' && !source.heads && weight.dtype === 'float16')
+    for await (const chunk of castChunks(source, Uint16Array, tensors, buffers)) yield bytesOf(chunk);
+  else
+    for await (const chunk of floatChunks(weight, tensors, buffers))
+      yield bytesOf(weight.dtype === 'float16' ? narrowFloat16(chunk) : chunk);
+}
+
+/** The numbers of a weight in order, as float32; chunks as in weightChunks. */
+export async function* floatChunks(
+  weight: Weight,
+  tensors: ReadonlyMap<string, LazyTensor>,
+  buffers = new WeightBuffers(),
+): AsyncGenerator<Float32Array> {
+  const { source } = weight;
+  if (source.kind === 'computed') yield source.data;
+  else if (source.kind !== 'checkpoint') throw new Error(`weight "${weight.name}" has no numbers of its own`);
+  else if (source.heads) yield padHeads(weight, source.heads, await unpadded(weight, source.heads, tensors));
+  else yield* castChunks(source, Float32Array, tensors, buffers);
 }
 
 /**
@@ -39,32 +62,67 @@ export async function findFloat16Overflow(
   return overflowing;
 }
 
+/** Throws IntegrityError (not-finite) when a number is NaN or infinite. */
+export function checkFinite(values: Float32Array, tensor: LazyTensor): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
+  if (sum === 0) return;
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  throw new IntegrityError(
+    `tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`,
+    {
+      code: 'not-finite',
+      hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
+      facts: { tensor: tensor.name },
+    },
+  );
+}
+
 // --- internal ---
 
-/** The numbers of a weight in order, as float32. */
-export async function* floatChunks(
-  weight: Weight,
+type CheckpointSource = Extract<WeightSource, { kind: 'checkpoint' }>;
+
+/** The parts as rows one below the other, or their transposes side by side, cast straight from their stored bytes. */
+async function* castChunks<T extends Float32Array | Uint16Array>(
+  { tensors: names, transpose }: CheckpointSource,
+  Numbers: { new (buffer: ArrayBuffer, offset: number, length: number): T; readonly BYTES_PER_ELEMENT: number },
   tensors: ReadonlyMap<string, LazyTensor>,
-): AsyncGenerator<Float32Array> {
-  const { source } = weight;
-  if (source.kind === 'computed') return yield source.data;
-  if (source.kind !== 'checkpoint') throw new Error(`weight "${weight.name}" has no numbers of its own`);
-  if (source.heads) return yield padHeads(weight, source.heads, await unpadded(weight, source.heads, tensors));
-  if (!source.transpose) {
-    for (const name of source.tensors) {
-      const tensor = boundTensor(name, tensors);
-      for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) {
-        checkFinite(chunk, tensor);
-        yield chunk;
+  buffers: WeightBuffers,
+): AsyncGenerator<T> {
+  const parts = names.map((name) => boundTensor(name, tensors));
+  const width = Numbers.BYTES_PER_ELEMENT;
+  for (const band of transpose ? [parts.map(transposed)] : parts.map((part) => [part])) {
+    const rows = rowCount(band[0]!);
+    const widths = band.map((part) => elementCountOf(part.shape) / rows);
+    const columns = widths.reduce((sum, width) => sum + width, 0);
+    const step = Math.max(1, Math.floor(CHUNK_BYTES / width / columns));
+    buffers.release();
+    const readers = await Promise.all(band.map((part) => openRows(part, step, buffers.hold)));
+    for (let from = 0; from < rows; from += step) {
+      const count = Math.min(step, rows - from);
+      const values = new Numbers(buffers.chunk(count * columns * width), 0, count * columns);
+      let at = 0;
+      for (const [i, part] of band.entries()) {
+        const stored = { ...(await readers[i]!(from, from + count)), dtype: floatDtype(part) };
+        if (!castMatrix(count, widths[i]!, stored, { values, at, rowStride: columns })) await throwNotFinite(part);
+        at += widths[i]!;
       }
+      yield values;
     }
-    return;
   }
-  const [columns, rows] = weight.shape as [number, number]; // of the parts, stacked: (rows, columns)
-  const stacked = await stack(source.tensors, tensors, rows * columns);
-  const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / rows));
-  for (let from = 0; from < columns; from += step)
-    yield transposeColumns(stacked, rows, columns, from, Math.min(columns, from + step));
+}
+
+function floatDtype({ name, dtype, storage }: LazyTensor): FloatDtype {
+  if (isFloat(dtype)) return dtype;
+  throw new IntegrityError(`tensor "${name}" in ${storage.source.name}: expected a floating type, found ${dtype}`, {
+    code: 'bad-tensor',
+  });
+}
+
+/** Looks for the number to name it. */
+async function throwNotFinite(tensor: LazyTensor): Promise<never> {
+  for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) checkFinite(chunk, tensor);
+  throw new Error(`tensor "${tensor.name}": a number was not finite and is now`);
 }
 
 /** The whole weight without its padding. Only models with heads of odd sizes come here, and they are small. */
@@ -77,7 +135,7 @@ async function unpadded(
     d === heads.dimension ? (size / heads.paddedSize) * heads.headSize : size,
   );
   const result = new Float32Array(elementCountOf(shape));
-  const { heads: _, ...source } = weight.source as Extract<WeightSource, { kind: 'checkpoint' }>;
+  const { heads: _, ...source } = weight.source as CheckpointSource;
   let at = 0;
   for await (const chunk of floatChunks({ ...weight, shape, source }, tensors)) {
     result.set(chunk, at);
@@ -100,49 +158,8 @@ function padHeads(
   return result;
 }
 
-/** The parts one below the other; a single part is not copied. */
-async function stack(
-  names: readonly string[],
-  tensors: ReadonlyMap<string, LazyTensor>,
-  size: number,
-): Promise<Float32Array> {
-  const read = async (name: string): Promise<Float32Array> => {
-    const tensor = boundTensor(name, tensors);
-    const values = await readFloat32(tensor);
-    checkFinite(values, tensor);
-    return values;
-  };
-  if (names.length === 1) return read(names[0]!);
-  const stacked = new Float32Array(size);
-  let at = 0;
-  for (const name of names) {
-    const part = await read(name);
-    stacked.set(part, at);
-    at += part.length;
-  }
-  return stacked;
-}
-
-/** Columns [from, to) of a (rows, columns) matrix as rows: block by block, so that both sides stay in the cache. */
-function transposeColumns(matrix: Float32Array, rows: number, columns: number, from: number, to: number): Float32Array {
-  const BLOCK = 16; // 16 float32 = one cache line
-  const result = new Float32Array((to - from) * rows);
-  for (let r0 = 0; r0 < rows; r0 += BLOCK) {
-    const r1 = Math.min(rows, r0 + BLOCK);
-    for (let c0 = from; c0 < to; c0 += BLOCK) {
-      const c1 = Math.min(to, c0 + BLOCK);
-      for (let c = c0; c < c1; c++) {
-        const target = (c - from) * rows;
-        for (let r = r0; r < r1; r++) result[target + r] = matrix[r * columns + c]!;
-      }
-    }
-  }
-  return result;
-}
-
-function store(chunk: Float32Array, dtype: Weight['dtype']): Uint8Array {
-  const stored = dtype === 'float16' ? narrowFloat16(chunk) : chunk;
-  return new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function boundTensor(name: string, tensors: ReadonlyMap<string, LazyTensor>): LazyTensor {
@@ -151,24 +168,10 @@ function boundTensor(name: string, tensors: ReadonlyMap<string, LazyTensor>): La
   return tensor;
 }
 
-/** Throws IntegrityError (not-finite) when a number is NaN or infinite. */
-export function checkFinite(values: Float32Array, tensor: LazyTensor): void {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
-  if (sum === 0) return;
-  const index = values.findIndex((value) => !Number.isFinite(value));
-  throw new IntegrityError(
-    `tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`,
-    {
-      code: 'not-finite',
-      hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
-      facts: { tensor: tensor.name },
-    },
-  );
-}
-
+/** The largest magnitude; among bit patterns of positive float32 numbers the order is that of integers. */
 function largest(values: Float32Array): number {
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length);
   let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
-  return most;
+  for (let i = 0; i < words.length; i++) most = Math.max(most, words[i]! & 0x7fffffff);
+  return new Float32Array(Int32Array.of(most).buffer)[0]!;
 }

@@ -9,6 +9,7 @@ import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { FILE_SUFFIXES, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
+import { WeightBuffers } from './weight-buffers.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
 export interface WriteGraphsOptions {
@@ -99,6 +100,7 @@ async function writeWeights(
   const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
   let doneBytes = 0;
   const quantized = new QuantizedWeights(tensors);
+  const buffers = new WeightBuffers();
   try {
     await requireDiskSpace(file.file, totalBytes, 'the converted model');
     for (const weight of all) {
@@ -106,7 +108,7 @@ async function writeWeights(
       const { source } = weight;
       await file.append(
         weight,
-        source.kind === 'quantized' ? quantized.chunks(weight, source) : weightChunks(weight, tensors),
+        source.kind === 'quantized' ? quantized.chunks(weight, source) : weightChunks(weight, tensors, buffers),
       );
       doneBytes += weightBytes(weight);
       onProgress?.({ doneBytes, totalBytes });

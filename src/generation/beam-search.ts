@@ -1,9 +1,9 @@
 /**
  * Beam search by the rules of transformers' generate (v4.57): processors see log-probabilities, which are not normalised
- * again; of the 2·beams best continuations only the first `beams` may finish; a hypothesis is scored by
- * sum ÷ (new tokens)^lengthPenalty.
+ * again; of the best continuations, (end tokens + 1) · beams and at least 2 · beams, only the first `beams` may finish; a
+ * hypothesis is scored by sum ÷ (new tokens)^lengthPenalty.
  */
-import { logSumExp } from '../tensor/math.ts';
+import { logTotal, nothingLeft } from './choose.ts';
 import type { LanguageModel } from './language-model.ts';
 import { forbidPadding, makeProcessors } from './logits-processors.ts';
 import type { GenerationSettings } from './options.ts';
@@ -21,47 +21,56 @@ interface Beam {
   readonly parent: number;
 }
 
-interface Hypothesis {
-  readonly score: number;
-  readonly beam: Beam;
+/** A continuation, and what ends it, if it ends. */
+interface Candidate extends Beam {
+  readonly end: Sequence['finishReason'] | undefined;
 }
 
-/** The numReturnSequences best sequences, best first. */
+interface Hypothesis extends Candidate {
+  readonly score: number;
+}
+
+/**
+ * The numReturnSequences best sequences, best first. Throws UsageError when the options leave fewer than that, what
+ * `signal` was aborted with.
+ */
 export async function beamSearch(
   model: LanguageModel,
   prompt: readonly number[],
   settings: GenerationSettings,
-  { signal }: Pick<SearchCallbacks, 'signal'> = {},
+  { signal, isComplete }: Pick<SearchCallbacks, 'signal' | 'isComplete'> = {},
 ): Promise<Sequence[]> {
-  const { numBeams, lengthPenalty, earlyStopping, eosTokenIds } = settings;
+  const { numBeams, lengthPenalty, earlyStopping, eosTokenIds, numReturnSequences } = settings;
   const limit = newTokenLimit(model, prompt.length, settings);
   const processors = [...makeProcessors(settings), forbidPadding(model.vocabularySize)];
-  const ends = ({ tokens }: Beam): boolean => eosTokenIds.includes(tokens.at(-1)!) || tokens.length === limit;
+  const candidateCount = Math.max(2, 1 + eosTokenIds.length) * numBeams;
+  const endOf = ({ tokens }: Beam): Candidate['end'] => {
+    if (eosTokenIds.includes(tokens.at(-1)!) || isComplete?.(tokens)) return 'stop';
+    return tokens.length === limit ? 'length' : undefined;
+  };
   const { cache, logits: first } = await model.prefill(prompt, signal);
   try {
     let logits = [first];
-    let running: Beam[] = [{ sum: 0, logProbability: 0, tokens: [], parent: 0 }];
+    let running: readonly Beam[] = [{ sum: 0, logProbability: 0, tokens: [], parent: 0 }];
     let finished: Hypothesis[] = [];
-    let isOpen = true;
     for (let count = 1; ; count++) {
-      const candidates = bestContinuations(running, logits, 2 * numBeams, (scores, beam) => {
+      const best = bestContinuations(running, logits, candidateCount, (scores, beam) => {
         const context = { ids: [...prompt, ...beam.tokens], promptLength: prompt.length };
         for (const process of processors) process(scores, context);
       });
-      if (earlyStopping === true && finished.length === numBeams) isOpen = false;
-      if (isOpen) {
-        const done = candidates.slice(0, numBeams).filter(ends);
-        finished.push(...done.map((beam) => ({ score: beam.sum / count ** lengthPenalty, beam })));
-        finished = finished.sort((a, b) => b.score - a.score).slice(0, numBeams);
-      }
-      running = candidates.filter((beam) => !ends(beam)).slice(0, numBeams);
+      const candidates = best.map((beam): Candidate => ({ ...beam, end: endOf(beam) }));
+      const done = candidates.slice(0, numBeams).filter(({ end }) => end !== undefined);
+      finished.push(...done.map((candidate) => ({ ...candidate, score: candidate.sum / count ** lengthPenalty })));
+      finished = finished.sort((a, b) => b.score - a.score).slice(0, numBeams);
+      running = candidates.filter(({ end }) => end === undefined).slice(0, numBeams);
       if (running.length === 0) break;
       if (finished.length === numBeams) {
         // the best that the running beams can still reach, by the length they have or (never) could have
         const length = earlyStopping === 'never' && lengthPenalty > 0 ? limit : count;
-        isOpen &&= running[0]!.sum / length ** lengthPenalty > finished.at(-1)!.score;
-        if (!isOpen || earlyStopping === true) break;
+        const canImprove = running[0]!.sum / length ** lengthPenalty > finished.at(-1)!.score;
+        if (!canImprove || earlyStopping === true) break;
       }
+      signal?.throwIfAborted();
       const next = await cache.step(
         running.map(({ parent }) => parent),
         running.map(({ tokens }) => [tokens.at(-1)!]),
@@ -70,10 +79,11 @@ export async function beamSearch(
       logits = next.map(([last]) => last!);
       running = running.map((beam, parent) => ({ ...beam, parent }));
     }
-    return finished.slice(0, settings.numReturnSequences).map(({ score, beam }) => ({
-      tokens: beam.tokens,
-      finishReason: eosTokenIds.includes(beam.tokens.at(-1)!) ? 'stop' : 'length',
-      logProbability: beam.logProbability,
+    if (finished.length < numReturnSequences) throw nothingLeft();
+    return finished.slice(0, numReturnSequences).map(({ score, tokens, end, logProbability }) => ({
+      tokens,
+      finishReason: end!,
+      logProbability,
       score,
     }));
   } finally {
@@ -92,9 +102,9 @@ function bestContinuations(
 ): Beam[] {
   const best: { sum: number; row: number; id: number; own: number }[] = [];
   for (const [row, beam] of beams.entries()) {
-    const total = logSumExp(logits[row]!);
+    const total = logTotal(logits[row]!);
     const own = logits[row]!.map((logit) => logit - total);
-    const scores = Float32Array.from(own);
+    const scores = own.slice();
     process(scores, beam);
     for (let id = 0; id < scores.length; id++) {
       const sum = beam.sum + scores[id]!;

@@ -11,6 +11,10 @@ export type LogitsWarper = (logits: Float32Array) => void;
 const REMOVED = Number.NEGATIVE_INFINITY;
 /** Up to here picking the k largest is faster than sorting them all. */
 const SMALL_K = 256;
+const SIGN = 2 ** 31;
+const FULL = 2 ** 32 - 1;
+/** 32 bits of key and 21 of index fill a float64's 53; the largest vocabularies have some 250 000 columns. */
+const MOST_COLUMNS = 2 ** 21;
 
 /** The warpers that the settings ask for, in transformers' order. */
 export function makeWarpers({ temperature, topK, topP, minP, typicalP }: GenerationSettings): LogitsWarper[] {
@@ -117,8 +121,3 @@ function remainingBy(logits: Float32Array, key: (index: number) => number): Uint
   for (let k = 0; k < count; k++) indices[k] = packed[k]! % MOST_COLUMNS;
   return indices;
 }
-
-const SIGN = 2 ** 31;
-const FULL = 2 ** 32 - 1;
-/** 32 bits of key and 21 of index fill a float64's 53; the largest vocabularies have some 250 000 columns. */
-const MOST_COLUMNS = 2 ** 21;

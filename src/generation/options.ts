@@ -49,9 +49,8 @@ export type GenerationSettings = {
 
 /** Fills in the defaults. Throws UsageError, showing the value, for what is out of range or contradicts itself. */
 export function normalizeOptions(options: GenerationOptions): GenerationSettings {
-  const samplers = [options.temperature, options.topK, options.topP, options.minP, options.typicalP, options.seed];
   const numBeams = options.numBeams ?? 1;
-  const doSample = options.doSample ?? samplers.some((value) => value !== undefined);
+  const doSample = options.doSample ?? SAMPLERS.some((name) => options[name] !== undefined);
   const settings: GenerationSettings = {
     maxNewTokens: options.maxNewTokens ?? 64,
     minNewTokens: options.minNewTokens ?? 0,
@@ -75,11 +74,18 @@ export function normalizeOptions(options: GenerationOptions): GenerationSettings
   };
   for (const [name, range, isGood] of RANGES)
     if (!isGood(settings[name] as number)) throw bad(`${name}: expected ${range}, found ${settings[name]}`);
+  checkOthers(settings);
   checkCombinations(settings, options);
   return settings;
 }
 
 // --- internal ---
+
+/** Giving one of these asks for sampling. */
+const SAMPLERS = ['temperature', 'topK', 'topP', 'minP', 'typicalP', 'seed'] as const;
+
+/** Every row has logits and a cache of its own: 256 rows of 50 000 columns are 51 MB a step, beside their caches. */
+const MOST_ROWS = 256;
 
 const isCount = (least: number) => (value: number) => Number.isInteger(value) && value >= least;
 
@@ -93,16 +99,33 @@ const RANGES: readonly (readonly [keyof GenerationSettings, string, (value: numb
   ['typicalP', 'a number above 0, at most 1', (value) => value > 0 && value <= 1],
   ['repetitionPenalty', 'a number above 0', (value) => value > 0 && Number.isFinite(value)],
   ['noRepeatNgramSize', 'a whole number from 0 on', isCount(0)],
-  ['numBeams', 'a whole number from 1 on', isCount(1)],
-  ['numReturnSequences', 'a whole number from 1 on', isCount(1)],
+  ['numBeams', `a whole number from 1 to ${MOST_ROWS}`, (value) => isCount(1)(value) && value <= MOST_ROWS],
+  ['numReturnSequences', `a whole number from 1 to ${MOST_ROWS}`, (value) => isCount(1)(value) && value <= MOST_ROWS],
   ['lengthPenalty', 'a number', Number.isFinite],
-  ['seed', 'a whole number from 0 on', isCount(0)],
+  ['seed', 'a whole number from 0 to 2^53 − 1', (value) => value >= 0 && Number.isSafeInteger(value)],
 ];
+
+function checkOthers({ badWordsIds, earlyStopping, ...settings }: GenerationSettings): void {
+  for (const [name, ids] of [
+    ['eosTokenIds', settings.eosTokenIds],
+    ['suppressTokens', settings.suppressTokens],
+    ...badWordsIds.map((sequence) => ['badWordsIds', sequence] as const),
+  ] as const)
+    if (!ids.every(isCount(0))) throw bad(`${name}: expected whole numbers from 0 on, found ${JSON.stringify(ids)}`);
+  if (badWordsIds.some((sequence) => sequence.length === 0))
+    throw bad(`badWordsIds: expected sequences of one token or more, found ${JSON.stringify(badWordsIds)}`);
+  if (![true, false, 'never'].includes(earlyStopping))
+    throw bad(`earlyStopping: expected true, false or "never", found ${JSON.stringify(earlyStopping)}`);
+}
 
 function checkCombinations(settings: GenerationSettings, given: GenerationOptions): void {
   const { numBeams, numReturnSequences, doSample, minNewTokens, maxNewTokens } = settings;
+  const sampler = SAMPLERS.find((name) => given[name] !== undefined);
+  if (!doSample && sampler !== undefined)
+    throw bad(`${sampler} ${given[sampler]} is for sampling, and doSample is false`);
   if (minNewTokens > maxNewTokens) throw bad(`minNewTokens ${minNewTokens} is more than maxNewTokens ${maxNewTokens}`);
-  if (numBeams > 1 && doSample) throw bad(`numBeams ${numBeams}: beam search and sampling exclude each other`);
+  const asked = sampler === undefined ? 'doSample' : `${sampler} ${given[sampler]}`;
+  if (numBeams > 1 && doSample) throw bad(`numBeams ${numBeams} and ${asked}: beams and sampling exclude each other`);
   if (numBeams > 1 && numReturnSequences > numBeams)
     throw bad(`numReturnSequences ${numReturnSequences}: at most numBeams ${numBeams}`);
   if (numBeams === 1 && !doSample && numReturnSequences > 1)

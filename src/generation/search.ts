@@ -1,6 +1,5 @@
 /** Greedy search and sampling: one token after the other, for one or more sequences that share the prompt. */
-import { logSumExp } from '../tensor/math.ts';
-import { type Choose, chooseGreedily, chooseRandomly } from './choose.ts';
+import { type Choose, chooseGreedily, chooseRandomly, logTotal } from './choose.ts';
 import type { Cache, LanguageModel } from './language-model.ts';
 import { forbidPadding, type LogitsProcessor, makeProcessors } from './logits-processors.ts';
 import { makeWarpers } from './logits-warpers.ts';
@@ -11,8 +10,13 @@ import type { Sequence, TokenEvent } from './sequence.ts';
 
 export interface SearchCallbacks {
   readonly onToken?: ((event: TokenEvent) => void) | undefined;
-  /** Asked after each token: true ends the sequence (a stop string was completed). */
+  /** Asked once after each token, not by beam search: true ends the sequence (a stop string was completed). */
   readonly shouldStop?: ((sequence: number, tokens: readonly number[]) => boolean) | undefined;
+  /**
+   * Beam search's shouldStop: true when the text of these new tokens holds a stop string. Asked of every continuation
+   * that may be kept, so it must depend on the tokens alone.
+   */
+  readonly isComplete?: ((tokens: readonly number[]) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +26,10 @@ interface RunningRow {
   logProbability: number;
 }
 
-/** Continues a prompt. Result: numReturnSequences sequences in their order. */
+/**
+ * Continues a prompt. Result: numReturnSequences sequences in their order. Throws what `signal` was aborted with, before
+ * the next step of the model at the latest.
+ */
 export async function search(
   model: LanguageModel,
   prompt: readonly number[],
@@ -70,6 +77,7 @@ async function continueRows(
     }
     if (going.length === 0) return finished;
     rows = going.map(({ row }) => row);
+    callbacks.signal?.throwIfAborted();
     const next = await cache.step(
       going.map(({ from }) => from),
       rows.map((row) => [row.ids.at(-1)!]),
@@ -111,6 +119,7 @@ async function continueWithGuesses(
       // the cache holds every guess; the last chosen token is not in it yet, unless it was guessed
       cache.rewind(row.ids.length - 1);
     }
+    callbacks.signal?.throwIfAborted();
     guesses = lookup.guess(row.ids, limit - (row.ids.length - prompt.length) - 1);
     [logits] = (await cache.step([0], [[row.ids.at(-1)!, ...guesses]], callbacks.signal)) as [Float32Array[]];
   }
@@ -126,11 +135,12 @@ function picker(
   const warpers = settings.doSample ? makeWarpers(settings) : [];
   const choose: Choose = settings.doSample ? chooseRandomly(createRandom(settings.seed)) : chooseGreedily;
   return (logits, row, { onToken }) => {
-    const processed = Float32Array.from(logits);
+    const total = logTotal(logits);
+    const processed = logits.slice();
     for (const process of processors) process(processed, { ids: row.ids, promptLength });
     for (const warp of warpers) warp(processed);
     const id = choose(processed);
-    const logProbability = logits[id]! - logSumExp(logits);
+    const logProbability = logits[id]! - total;
     row.ids.push(id);
     row.logProbability += logProbability;
     onToken?.({ sequence: row.index, id, logProbability });

@@ -1,4 +1,6 @@
-/** What generation gives. */
+/** What generation takes and gives: sequences of token ids. */
+import { UsageError } from '../util/errors.ts';
+import type { LanguageModel } from './language-model.ts';
 
 export interface Sequence {
   /** New ids, without the prompt, up to and including the end token. */
@@ -17,4 +19,14 @@ export interface TokenEvent {
   readonly sequence: number;
   readonly id: number;
   readonly logProbability: number;
+}
+
+/** Throws UsageError when one of the ids is no row of the model's embedding. */
+export function checkIds({ columns }: LanguageModel, what: string, ids: readonly number[]): void {
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= columns);
+  if (wrong === undefined) return;
+  throw new UsageError(`${what}: expected whole numbers from 0 to ${columns - 1}, found ${wrong}`, {
+    code: 'bad-token-id',
+    facts: { id: wrong, columns },
+  });
 }

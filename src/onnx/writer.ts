@@ -39,6 +39,8 @@ export class WeightFile {
   readonly #handle: FileHandle;
   readonly #hash: Hash = createHash('sha256');
   #position = 0;
+  /** The write under way. */
+  #pending: Promise<void> = Promise.resolve();
 
   private constructor(file: string, handle: FileHandle) {
     this.file = file;
@@ -49,7 +51,10 @@ export class WeightFile {
     return new WeightFile(file, await open(file, 'wx'));
   }
 
-  /** Appends a weight; the chunks must add up to its size exactly. */
+  /**
+   * Appends a weight; the chunks must add up to its size exactly. One chunk is written while the next is made, so a chunk
+   * must not change before the second after it is asked for, which may belong to the next weight.
+   */
   async append(weight: Weight, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     if (weight.source.kind === 'same') {
       const placement = this.placements.get(weight.source.as);
@@ -71,6 +76,7 @@ export class WeightFile {
 
   /** Flushes to the disk and closes. */
   async finish(): Promise<WrittenFile> {
+    await this.#pending;
     await this.#handle.sync();
     await this.#handle.close();
     return { path: this.file, sizeBytes: this.#position, sha256: this.#hash.digest('hex') };
@@ -78,17 +84,24 @@ export class WeightFile {
 
   /** Closes without finishing, after an error. */
   async abandon(): Promise<void> {
-    await this.#handle.close().catch(() => undefined); // the error that led here is the one to report
+    // the error that led here is the one to report
+    await this.#pending.catch(() => undefined);
+    await this.#handle.close().catch(() => undefined);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
+    await this.#pending;
+    this.#pending = this.#writeAt(bytes, this.#position);
+    this.#pending.catch(() => undefined); // thrown where it is awaited: before the next write, or at the end
+    this.#position += bytes.length;
     this.#hash.update(bytes);
-    let done = 0;
-    while (done < bytes.length) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done);
+  }
+
+  async #writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, position + done);
       done += bytesWritten;
     }
-    this.#position += bytes.length;
   }
 }
 

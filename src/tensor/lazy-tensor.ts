@@ -85,12 +85,18 @@ export function rowCount(tensor: LazyTensor): number {
 /**
  * The stored bytes of rows [from, to) of the first dimension, in row-major order, as the file has them.
  * A scalar has one row. Memory: the result plus, for a strided view, at most twice its size.
+ * @param into where to put them, of exactly their size. @default new memory
  */
-export async function readStored(tensor: LazyTensor, from = 0, to = rowCount(tensor)): Promise<Uint8Array> {
+export async function readStored(
+  tensor: LazyTensor,
+  from = 0,
+  to = rowCount(tensor),
+  into?: Uint8Array,
+): Promise<Uint8Array> {
   const { strides, storage } = tensor;
   const shape = tensor.shape.length === 0 ? [] : [to - from, ...tensor.shape.slice(1)];
   const width = DTYPES[tensor.dtype].bytes;
-  const target = new Uint8Array(elementCountOf(shape) * width);
+  const target = into ?? new Uint8Array(elementCountOf(shape) * width);
   const first = tensor.offset + from * (strides[0] ?? 0);
   await readView(storage.source, width, { first, shape, strides }, target, {
     at: 0,
@@ -131,6 +137,45 @@ export async function* storedRowChunks(tensor: LazyTensor, maxElements: number):
     const to = Math.min(rows, from + rowsPerChunk);
     yield held ? cutRows(view, held, from, to) : await readStored(view, from, to);
   }
+}
+
+/** Gives memory of at least `length` bytes, aligned for every type; what it holds is not zeroed. */
+export type Memory = (length: number) => Uint8Array;
+
+/** Stored numbers of some rows of a matrix: index of the first and strides in elements of the tensor's type. */
+export interface StoredRows {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+}
+
+/**
+ * Prepares to read rows [from, to) of the first dimension, about `rowsPerBlock` at a time and in any order; further
+ * dimensions count as columns. Rows that lie close together are read when asked for; those of a transposed view are cut
+ * out of its stored bytes, read once (see WHOLE_VIEW_BYTES). Each result is good until the next; all use `memory`.
+ */
+export async function openRows(
+  tensor: LazyTensor,
+  rowsPerBlock: number,
+  memory: Memory,
+): Promise<(from: number, to: number) => Promise<StoredRows>> {
+  const { shape, strides, storage } = tensor;
+  const width = DTYPES[tensor.dtype].bytes;
+  const [rowStride = 0, columnStride = 1] = strides;
+  if (shape.length === 2 && isScattered(tensor, rowsPerBlock)) {
+    const held = memory(extentOf(shape, strides) * width);
+    await storage.source.readInto(held, tensor.offset * width);
+    return async (from) => ({ bytes: held, at: from * rowStride, rowStride, columnStride });
+  }
+  const columns = elementCountOf(shape.slice(1));
+  let block: Uint8Array = new Uint8Array();
+  return async (from, to) => {
+    const length = (to - from) * columns * width;
+    if (block.length < length) block = memory(length);
+    const bytes = await readStored(tensor, from, to, block.subarray(0, length));
+    return { bytes, at: 0, rowStride: columns, columnStride: 1 };
+  };
 }
 
 // --- internal ---

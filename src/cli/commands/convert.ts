@@ -20,7 +20,7 @@ export const command: CommandModule = {
   declare(command, run) {
     command
       .argument('<checkpoint>', 'name, alias, hub id or checkpoint folder')
-      .option('--dtype <type>', 'fp32, or fp16 (half the disk; computes in fp32 on a CPU)', 'fp32')
+      .option('--dtype <type>', 'fp32, fp16 (half the disk; computes in fp32 on a CPU), int8 or int4', 'fp32')
       .option('--out <dir>', 'model folder to write (default: under FSB_HOME)')
       .action(
         run(async (context, name: string, options: Options) => {

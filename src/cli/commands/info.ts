@@ -6,7 +6,12 @@ import type { CommonOptions, Context } from '../context.ts';
 import { localState } from '../local-state.ts';
 
 /** What a model takes: bytes per parameter on the disk and, on a CPU, in memory (kernels there compute in float32). */
-const NEEDS = { fp32: { disk: 4, memory: 4 }, fp16: { disk: 2, memory: 4 } } as const;
+const NEEDS = {
+  fp32: { disk: 4, memory: 4 },
+  fp16: { disk: 2, memory: 4 },
+  int8: { disk: 1.125, memory: 1.125 },
+  int4: { disk: 0.65, memory: 0.65 },
+} as const;
 
 /** Tasks by Hub tag → the command that runs them. */
 const COMMANDS: Readonly<Record<string, string>> = {
