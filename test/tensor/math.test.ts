@@ -25,6 +25,15 @@ describe('softmax and logSumExp', () => {
     expect([...softmax(Float32Array.of(1000, 1000))]).toEqual([0.5, 0.5]);
   });
 
+  it('is as exact as Math.exp would make it', () => {
+    for (let trial = 0; trial < 50; trial++) {
+      const values = Float32Array.from({ length: 500 }, (_, i) => -Math.abs(Math.sin(i * 12.9898 + trial) * 70));
+      const most = Math.max(...values);
+      const exact = most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0));
+      expect(Math.abs(logSumExp(values) - exact)).toBeLessThan(1e-9);
+    }
+  });
+
   it('ignore −∞', () => {
     expect([...softmax(Float32Array.of(Number.NEGATIVE_INFINITY, 0))]).toEqual([0, 1]);
   });
