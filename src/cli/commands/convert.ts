@@ -38,7 +38,7 @@ export const command: CommandModule = {
           const seconds = (performance.now() - started) / 1000;
           const { architecture, dtype, parameters, graphs, probes } = manifest;
           const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-          const written = graphs.reduce((sum, graph) => sum + graph.sizeBytes + (graph.dataSizeBytes ?? 0), 0);
+          const written = graphs.reduce((sum, graph) => sum + graph.sizeBytes, 0) + (graphs[0]?.dataSizeBytes ?? 0);
           output.note(
             `${architecture}, ${formatParameters(parameters)} parameters, ${dtype}: ${formatBytes(written)} in ${seconds.toFixed(1)}s, peak memory ${formatBytes(peakRssBytes)}`,
           );
