@@ -5,7 +5,10 @@ import { isTensorDtype, type Tensor } from '../tensor.ts';
 
 /** A tensor over the same array, not copied. */
 export function toOrtTensor(ort: typeof Ort, { dtype, data, shape }: Tensor): Ort.Tensor {
-  return new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
+  const tensor = new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
+  // where Float16Array exists (Node 24), onnxruntime-node 1.30 wraps the bits in one and its native side then sees no bytes
+  if (dtype === 'float16') Object.defineProperty(tensor, 'data', { value: data });
+  return tensor;
 }
 
 /** The result of a run; its array is already ours. */
