@@ -88,7 +88,9 @@ export class Generator {
     const started = performance.now();
     const { language, ids, promptTokens } = await this.#read(prompt, options.signal);
     const end = endToken(this.#model);
-    const texts = new TextStreams(this.#model.tokenizer, options.stop ?? [], options.onText);
+    const stop = options.stop ?? [];
+    if (stop.length > 0) this.requireTokenizer(); // without one, no text could be compared
+    const texts = new TextStreams(this.#model.tokenizer, stop, options.onText);
     let firstTokenAt: number | undefined;
     const sequences = await generate(
       language,
@@ -102,6 +104,7 @@ export class Generator {
           texts.push(event.sequence, event.id);
         },
         shouldStop: (sequence) => texts.isStopped(sequence),
+        isComplete: stop.length > 0 ? (tokens) => texts.isComplete(tokens) : undefined,
       },
     );
     const ended = performance.now();
@@ -179,6 +182,12 @@ class TextStreams {
 
   isStopped(sequence: number): boolean {
     return this.#streams.get(sequence)?.stop.isStopped ?? false;
+  }
+
+  /** Whether the text of a beam holds a stop string: beams are not streams, so each is read anew. */
+  isComplete(tokens: readonly number[]): boolean {
+    const text = this.#tokenizer?.decode(tokens, { skipSpecialTokens: true, joinChinese: true }) ?? '';
+    return this.#stop.some((stop) => text.includes(stop));
   }
 
   /** The whole text of a finished sequence; tokens of beams arrive here at once. */
