@@ -10,9 +10,14 @@ import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '..
 import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
 import { NetworkError, NotFoundError } from '../util/errors.ts';
 import { isDirectory, pathExists } from '../util/files.ts';
+import { formatBytes } from '../util/format.ts';
 import type { Context } from './context.ts';
 import { convertFolder } from './convert-folder.ts';
 import { localState } from './local-state.ts';
+
+const DEFAULT_HUB = 'https://huggingface.co';
+/** Serves the hub's protocol and the same bytes where the hub is out of reach. */
+export const HUB_MIRROR = 'https://hf-mirror.com';
 
 export interface EnsureOptions {
   readonly dtype: string;
@@ -84,32 +89,31 @@ export async function locate(context: Context, target: string): Promise<string> 
   });
 }
 
-/** Pulls a registry entry with a progress bar; see PullOptions for the rest. */
+/** Pulls a registry entry with progress bars; see PullOptions for the rest. */
 export async function pullEntry(
   context: Context,
   entry: RegistryModel,
   options: Partial<PullOptions> = {},
 ): Promise<PullResult> {
   const { pullModel } = await import('../hub/pull.ts');
+  const { pullProgress } = await import('./pull-progress.ts');
   const { environment, messages, output } = context;
-  const progress = await output.progress(messages.pulling(entry.name), 'bytes');
-  let total: number | undefined;
-  let finished = 0;
+  const progress = await pullProgress(output, messages.pulling(entry.name));
   try {
     return await pullModel({
       ...pullSettings(context, entry),
       signal: context.signal,
       onEvent(event) {
-        if (event.type === 'passed-over') output.note(`${event.source}: ${event.reason}`);
-        else if (event.type === 'source') output.note(messages.source(event.source));
-        else if (event.type === 'files') total = event.totalBytes;
-        else if (event.type === 'file') finished += event.sizeBytes;
-        else if (event.type === 'progress') progress.update(finished + event.bytes, total ?? event.sizeBytes ?? 0);
-        else if (event.type === 'left-out') output.note(messages.leftOut(event.paths.join(', ')));
+        if (event.type === 'passed-over') progress.note(`${event.source}: ${event.reason}`);
+        else if (event.type === 'source') progress.note(messages.source(event.source));
+        else if (event.type === 'waiting') progress.note(messages.waitingFor(event.pid, event.host));
+        else if (event.type === 'left-out') progress.note(messages.leftOut(event.paths.join(', ')));
+        else progress.event(event);
       },
       ...options,
     });
   } catch (error) {
+    if (context.signal.aborted) output.note(messages.resumePull(formatBytes(progress.heldBytes())));
     // the one case where another command helps and the error itself cannot know it
     if (error instanceof NetworkError && environment.offline)
       throw new NetworkError(error.message, {
@@ -128,12 +132,23 @@ export function pullSettings(context: Context, entry: RegistryModel): PullOption
   const { environment } = context;
   return {
     name: entry.name,
-    sources: entry.sources,
+    sources: withHubMirror(entry.sources, environment.huggingFaceEndpoint),
     target: (revision) => checkpointFolder(entry.name, revision, environment.home),
     offline: environment.offline,
     huggingFaceEndpoint: environment.huggingFaceEndpoint,
     huggingFaceToken: environment.huggingFaceToken,
+    modelScopeEndpoint: environment.modelScopeEndpoint,
+    caches: { huggingFace: environment.huggingFaceCache, modelScope: environment.modelScopeCache },
+    firstUseFile: path.join(environment.home, 'first-use.json'),
   };
+}
+
+/** The public mirror of the hub stands behind it, unless HF_ENDPOINT says which one is meant. */
+function withHubMirror(sources: RegistryModel['sources'], endpoint: string): PullOptions['sources'] {
+  if (endpoint !== DEFAULT_HUB) return sources;
+  return sources.flatMap<PullOptions['sources'][number]>((source) =>
+    source.kind === 'huggingface' ? [source, { ...source, endpoint: HUB_MIRROR }] : [source],
+  );
 }
 
 // --- internal ---

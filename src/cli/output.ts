@@ -27,6 +27,8 @@ export interface Progress {
 
 export class Output {
   readonly json: boolean;
+  /** Neither progress nor notes are wanted. */
+  readonly quiet: boolean;
   readonly #options: OutputOptions;
   /** Colours for stdout. */
   readonly style: ChalkInstance;
@@ -36,6 +38,7 @@ export class Output {
   constructor(options: OutputOptions) {
     this.#options = options;
     this.json = options.json;
+    this.quiet = options.quiet;
     const plain = options.noColor || options.json;
     this.style = new Chalk({ level: plain || !process.stdout.isTTY ? 0 : 1 });
     this.noteStyle = new Chalk({ level: plain || !process.stderr.isTTY ? 0 : 1 });
@@ -132,7 +135,7 @@ function lineProgress(label: string, unit: string): Progress {
 }
 
 /** "1.20 GB/2.52 GB 310 MB/s, 4.2s left" */
-class Meter {
+export class Meter {
   readonly #unit: string;
   readonly #samples: { at: number; done: number }[] = [];
 

@@ -1,11 +1,13 @@
 /** On what a result was obtained: written beside every score. */
 import os from 'node:os';
 import { runtimeVersion } from '../engine/version.ts';
-import type { Encoder } from '../pipelines/encoder.ts';
 import { FSB_VERSION } from '../util/version.ts';
 
 /** Versions, machine, device and threads. `threads` undefined = one per physical core. */
-export function environmentOf(model: Encoder, threads: number | undefined): Readonly<Record<string, unknown>> {
+export function environmentOf(
+  model: { readonly runtime: string; readonly device: string },
+  threads: number | undefined,
+): Readonly<Record<string, unknown>> {
   return {
     fsb: FSB_VERSION,
     node: process.version,
@@ -15,6 +17,5 @@ export function environmentOf(model: Encoder, threads: number | undefined): Read
     threads: threads ?? 'one per physical core',
     platform: `${process.platform} ${process.arch}`,
     cpu: os.cpus()[0]?.model ?? 'unknown',
-    modelFiles: Object.fromEntries(model.manifest.source.files.map(({ path, sha256 }) => [path, sha256])),
   };
 }

@@ -97,7 +97,7 @@ async function* castChunks<T extends Float32Array | Uint16Array>(
     const columns = widths.reduce((sum, width) => sum + width, 0);
     const step = Math.max(1, Math.floor(CHUNK_BYTES / width / columns));
     buffers.release();
-    const readers = await Promise.all(band.map((part) => openRows(part, step, buffers.hold)));
+    const readers = await Promise.all(band.map((part) => openRows(part, buffers.hold)));
     for (let from = 0; from < rows; from += step) {
       const count = Math.min(step, rows - from);
       const values = new Numbers(buffers.chunk(count * columns * width), 0, count * columns);

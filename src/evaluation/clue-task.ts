@@ -10,6 +10,44 @@ export interface ClueLabel {
   readonly aliases?: readonly string[];
 }
 
+/** Words for the labels of a prompt: one per label, or the row's own candidates (an idiom test has others in each row). */
+export type LabelWords = Readonly<Record<string, string>> | 'candidates';
+
+/**
+ * A pattern with slots. `{text}` and `{pair}` are the row's segments, other slots its `fields`; slots are filled once,
+ * so braces and masks in the row's own text mean nothing.
+ */
+export interface ClozePrompt {
+  /** Holds `{mask}` once, which becomes one mask per token of the label words. */
+  readonly pattern: string;
+  readonly words: LabelWords;
+  /** Longest input in tokens. @default the task's */
+  readonly maxLength?: number;
+}
+
+export interface LmPrompt {
+  /** What is read before anything is scored. With `{label}` in it (label first), it is read once per label. */
+  readonly prompt: string;
+  /** What is scored, by the mean log-likelihood of its tokens. @default "{label}" */
+  readonly continuation?: string;
+  readonly words: LabelWords;
+}
+
+export interface InfillPrompt {
+  /** What the encoder reads; holds `{mask}` once, which becomes the vocabulary's first sentinel. */
+  readonly source: string;
+  readonly words: LabelWords;
+}
+
+/** How models without a head for the task are asked. A method whose prompt is absent is not offered. */
+export interface Prompts {
+  readonly cloze?: ClozePrompt;
+  readonly lm?: LmPrompt;
+  /** The label stands before the text (CPM-1's form): costs one reading per label. */
+  readonly lmLabelFirst?: LmPrompt;
+  readonly infill?: InfillPrompt;
+}
+
 /** One row in a model's input form. */
 export interface ClueRow {
   /** The row's own id; undefined where the file has none. */
@@ -19,9 +57,13 @@ export interface ClueRow {
   readonly pair?: string;
   /** undefined in the unlabelled test files. */
   readonly label: string | undefined;
+  /** Further slots of prompts, where text and pair are not all there is. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Words to choose from, in the order of the task's labels, where they differ from row to row. */
+  readonly candidates?: readonly string[];
 }
 
-/** The most frequent label of the dev split: what a model must beat. */
+/** The most frequent label of the default split: what a model must beat. */
 export interface MajorityFact {
   readonly label: string;
   readonly count: number;
@@ -34,7 +76,13 @@ export interface ClueTask {
   readonly title: { readonly zh: string; readonly en: string };
   /** Key of the data set in registry.json, which knows its sources, hashes and licence. */
   readonly dataset: string;
-  /** Split → base name of its file, wherever that lies in the folder or archive. */
+  /** Which benchmark's published scores these are. @default "clue" */
+  readonly benchmark?: 'clue' | 'fewclue';
+  /** What registry.json calls the task, where several benchmarks have one of this name. @default `name` */
+  readonly publishedAs?: string;
+  /** The split that is scored when none is named. @default "dev" */
+  readonly defaultSplit?: string;
+  /** Split → its file: a base name, or the end of a path, wherever that lies in the folder or archive. */
   readonly splits: Readonly<Record<string, string>>;
   /** In the order of CLUE's own baselines (index = logit, where a checkpoint names no labels). */
   readonly labels: readonly ClueLabel[];
@@ -43,7 +91,9 @@ export interface ClueTask {
   /** Longest input in tokens, special tokens included. */
   readonly maxLength: number;
   readonly metric: 'accuracy';
-  readonly devMajority: MajorityFact;
+  /** Absent for a user's own task. */
+  readonly devMajority?: MajorityFact;
+  readonly prompts?: Prompts;
   /** Checks one parsed JSON line and builds the input. Throws IntegrityError that begins with `where`. */
   readonly parseRow: (value: unknown, where: string) => ClueRow;
 }

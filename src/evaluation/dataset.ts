@@ -4,6 +4,7 @@ import type { DatasetFile } from '../registry/schema.ts';
 import { IntegrityError, NotFoundError, UsageError } from '../util/errors.ts';
 import type { ClueRow, ClueTask } from './clue-task.ts';
 import { parseJsonLines } from './json-lines.ts';
+import { sampleRows } from './sample.ts';
 import { readSplitFile } from './split-file.ts';
 
 export interface Example extends ClueRow {
@@ -20,8 +21,10 @@ export interface LoadSplitOptions {
   readonly source: string;
   /** One of the task's splits, or the name of a JSON lines file in the source ("my-rows.json"). @default "dev" */
   readonly split?: string | undefined;
-  /** Keep only the first rows. @default all */
+  /** Keep only so many rows, drawn across the whole file (FewCLUE's files are sorted by label). @default all */
   readonly limit?: number | undefined;
+  /** Seed of that draw. The rows of a smaller limit are among those of a larger one. @default 0 */
+  readonly seed?: number | undefined;
   /** The data set's files in registry.json, to tell official bytes from others. @default none are known */
   readonly knownFiles?: readonly KnownFile[] | undefined;
 }
@@ -41,6 +44,8 @@ export interface LoadedSplit {
   readonly dropped: number;
   /** Examples before `limit`. */
   readonly available: number;
+  /** Seed of the draw when `limit` left something out. */
+  readonly sampleSeed?: number | undefined;
   /** False for the test files: they can be predicted, not scored. */
   readonly labelled: boolean;
 }
@@ -51,14 +56,14 @@ export interface LoadedSplit {
  * broken row, UsageError for a senseless limit.
  */
 export async function loadSplit(options: LoadSplitOptions): Promise<LoadedSplit> {
-  const { task, source, split = 'dev', limit } = options;
+  const { task, source, split = task.defaultSplit ?? 'dev', limit, seed = 0 } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
     throw new UsageError(`limit: expected a positive whole number, found ${limit}`, { code: 'limit' });
   const file = splitFile(task, split);
   const { name, bytes } = await readSplitFile(source, file);
   const { examples, dropped } = readExamples(task, bytes, name);
   const md5 = createHash('md5').update(bytes).digest('hex');
-  const known = options.knownFiles?.find(({ path }) => path.split('/').at(-1) === file);
+  const known = options.knownFiles?.find(({ path }) => path === file || path.split('/').at(-1) === file);
   const variant = known?.variants.find((other) => other.md5 === md5);
   return {
     split,
@@ -66,9 +71,10 @@ export async function loadSplit(options: LoadSplitOptions): Promise<LoadedSplit>
     md5,
     official: variant ? false : known?.md5 ? known.md5 === md5 : undefined,
     variant: variant?.note,
-    examples: examples.slice(0, limit),
+    examples: limit === undefined ? examples : sampleRows(examples, limit, seed),
     dropped,
     available: examples.length,
+    ...(limit !== undefined && limit < examples.length && { sampleSeed: seed }),
     labelled: examples[0]?.label !== undefined,
   };
 }

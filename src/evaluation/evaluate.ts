@@ -1,8 +1,11 @@
-/** Scores a classifier on a split: predictions, accuracy with its uncertainty, and everything needed to judge the number. */
+/** Scores a model on a split: predictions, accuracy with its uncertainty, and everything needed to judge the number. */
 import { argmax, softmax } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
 import type { ClueTask } from './clue-task.ts';
-import type { Example, LoadedSplit } from './dataset.ts';
+import type { LoadedSplit } from './dataset.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { type HeadMethodOptions, headMethod } from './methods/head.ts';
+import type { Method } from './methods/method.ts';
 import {
   confusionMatrix,
   countCorrect,
@@ -12,36 +15,54 @@ import {
   majorityBaseline,
   scoreLabels,
 } from './metrics.ts';
-import { DEFAULT_BATCH_TOKENS, type HeadPredictions, type PredictHeadOptions, predictHead } from './predict.ts';
+import { type PredictProgress, predict, type ScoredBatch, type ScoredRow, type Shard } from './predict.ts';
 import { type Prediction, writePredictions } from './predictions.ts';
 import type { PublishedReference } from './references.ts';
+import type { ModelIdentity, RunHeader } from './run-header.ts';
 import { type Interval, isInside, wilsonInterval } from './statistics.ts';
 
-/** Which weights were scored. */
-export interface ModelIdentity {
-  readonly name: string;
-  /** Commit of the checkpoint; null where it has none (a local folder). */
-  readonly revision: string | null;
-  readonly dtype: string;
-}
+/** More mistakes than this nobody reads. */
+const MAX_WORST = 20;
 
-export interface EvaluateHeadOptions extends Omit<PredictHeadOptions, 'examples'> {
+export type { ModelIdentity } from './run-header.ts';
+
+export interface EvaluateOptions {
+  readonly task: ClueTask;
+  readonly method: Method;
   readonly data: LoadedSplit;
   readonly model: ModelIdentity;
+  /** sha256 of the checkpoint's files. @default none are known */
+  readonly modelFiles?: Readonly<Record<string, string>> | undefined;
+  /** Rows × longest row of a batch, padding included. @default the method's */
+  readonly batchTokens?: number | undefined;
   /** Scores to hold the result against. @default none */
   readonly published?: readonly PublishedReference[] | undefined;
   /** Where the answers are written, one JSON line per example, whole or not at all. @default nowhere */
   readonly predictionsFile?: string | undefined;
+  /** Where finished batches are kept while the run goes on, and after it for `merge`. @default nowhere */
+  readonly journalFile?: string | undefined;
+  /** Go on with the journal that is there. @default false */
+  readonly resume?: boolean | undefined;
+  /** @default the whole split */
+  readonly shard?: Shard | undefined;
   /** Machine, runtime, device, threads: copied into the result. */
   readonly environment: Readonly<Record<string, unknown>>;
+  readonly onProgress?: ((progress: PredictProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+export interface EvaluateHeadOptions extends Omit<EvaluateOptions, 'method'>, HeadMethodOptions {}
 
 /** One run of `fsb.eval/1`. Shares are fractions in 0..1. */
 export interface EvaluationRun {
   readonly task: string;
   readonly split: string;
-  readonly method: 'head';
+  readonly method: string;
+  /** Prompt, words, label order. */
+  readonly methodDetails: Readonly<Record<string, unknown>>;
   readonly model: ModelIdentity;
+  /** sha256 of the checkpoint's files, by path. */
+  readonly modelFiles: Readonly<Record<string, string>>;
   /** The file the examples came from; `official` is null where the official hash is unknown, `variant` names other known bytes. */
   readonly data: {
     readonly file: string;
@@ -55,6 +76,10 @@ export interface EvaluationRun {
   readonly available: number;
   /** Rows left out for their label. */
   readonly dropped: number;
+  /** Seed of the subset; null when the whole split was scored. */
+  readonly sampleSeed: number | null;
+  /** null for a whole run or merged shards. */
+  readonly shard: Shard | null;
   readonly correct: number;
   readonly accuracy: number;
   /** Wilson's 95 % interval. */
@@ -79,6 +104,15 @@ export interface EvaluationRun {
     readonly labels: readonly [string, string];
     readonly gap: number;
   }[];
+  /** The wrong answers that the model was surest of, surest first. */
+  readonly worst: readonly {
+    /** Place of the example among those of the split (of the subset, under a limit). */
+    readonly index: number;
+    readonly id: string | number;
+    readonly label: string;
+    readonly prediction: string;
+    readonly probability: number;
+  }[];
   readonly maxLength: number;
   readonly batchTokens: number;
   /** Input tokens without padding. */
@@ -90,66 +124,123 @@ export interface EvaluationRun {
 }
 
 /**
- * Evaluates a fine-tuned classifier on a labelled split.
- * @throws UsageError for an unlabelled split, and what predictHead throws. On any error no predictions file is left.
+ * Evaluates a labelled split.
+ * @throws UsageError for an unlabelled split, and what the method and predict throw. On any error no predictions file is
+ * left; the journal stays, and `resume` goes on with it.
  */
-export async function evaluateHead(options: EvaluateHeadOptions): Promise<EvaluationRun> {
-  const { task, data, predictionsFile } = options;
+export async function evaluate(options: EvaluateOptions): Promise<EvaluationRun> {
+  const { data, task } = options;
   if (!data.labelled)
     throw new UsageError(`${data.file} has no labels, so ${task.name} ${data.split} cannot be scored`, {
       code: 'unlabelled-split',
       hint: 'score --split dev; for the leaderboard, write a submission file instead',
     });
-  const startedAt = new Date();
-  const began = performance.now();
-  const predictions = await predictHead({ ...options, examples: data.examples });
-  const seconds = (performance.now() - began) / 1000;
-  const { answers, ...scores } = scorePredictions(task, data.examples, predictions, options.published ?? []);
-  if (predictionsFile !== undefined) await writePredictions(predictionsFile, answers);
+  const { header, batches } = await predictSplit(options);
+  return finishRun(header, batches, options.predictionsFile);
+}
+
+/** As evaluate, for a classification head. */
+export function evaluateHead(options: EvaluateHeadOptions): Promise<EvaluationRun> {
+  return evaluate({ ...options, method: headMethod(options) });
+}
+
+/** Runs the model over a split, labelled or not, keeping a journal when asked to. */
+export async function predictSplit(
+  options: Omit<EvaluateOptions, 'predictionsFile'>,
+): Promise<{ readonly header: RunHeader; readonly batches: readonly ScoredBatch[] }> {
+  const { data, method, task } = options;
+  const header = headerOf(options);
+  const journal: Journal | undefined =
+    options.journalFile === undefined
+      ? undefined
+      : await openJournal(options.journalFile, header, options.resume ?? false);
+  try {
+    const batches = await predict({
+      ...options,
+      method,
+      labels: task.labels.length,
+      examples: data.examples,
+      done: journal?.done,
+      onBatch: journal && ((batch) => journal.append(batch)),
+    });
+    return { header: journal?.header ?? header, batches };
+  } finally {
+    await journal?.close();
+  }
+}
+
+/** The report that follows from a header and all its batches, in any order; writes the predictions when asked to. */
+export async function finishRun(
+  header: RunHeader,
+  batches: readonly ScoredBatch[],
+  predictionsFile?: string,
+): Promise<EvaluationRun> {
+  const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
+  if (predictionsFile !== undefined) await writePredictions(predictionsFile, answersOf(header, rows));
+  const { published, labels, maxLength, batchTokens, startedAt, environment, examples: _, ...before } = header;
   return {
-    task: task.name,
-    split: data.split,
-    method: 'head',
-    model: options.model,
-    data: { file: data.file, md5: data.md5, official: data.official ?? null, variant: data.variant ?? null },
-    examples: data.examples.length,
-    available: data.available,
-    dropped: data.dropped,
-    ...scores,
-    maxLength: options.maxLength ?? task.maxLength,
-    batchTokens: options.batchTokens ?? DEFAULT_BATCH_TOKENS,
-    tokens: predictions.tokens,
-    startedAt: startedAt.toISOString(),
-    seconds,
-    environment: options.environment,
+    ...before,
+    examples: rows.length,
+    ...scoreRows(labels, rows, published),
+    maxLength,
+    batchTokens,
+    tokens: rows.reduce((sum, row) => sum + row.tokens, 0),
+    startedAt,
+    seconds: batches.reduce((sum, batch) => sum + batch.seconds, 0),
+    environment,
     predictionsFile: predictionsFile ?? null,
   };
 }
 
-/** Everything that follows from the logits; no clock, no disk. */
-function scorePredictions(
-  task: ClueTask,
-  examples: readonly Example[],
-  { logits }: HeadPredictions,
-  published: readonly PublishedReference[],
-) {
-  const labels = task.labels.map((label) => label.value);
-  const expected = examples.map((example) => labels.indexOf(example.label!));
+/** Each row's answer, for the predictions and submission files. */
+export function answersOf({ labels }: Pick<RunHeader, 'labels'>, rows: readonly ScoredRow[]): Prediction[] {
+  return rows.map(({ id, label, scores }) => ({
+    id,
+    label,
+    prediction: labels[argmax(scores)]!,
+    scores: Array.from(scores),
+  }));
+}
+
+// --- internal ---
+
+function headerOf(options: Omit<EvaluateOptions, 'predictionsFile'>): RunHeader {
+  const { task, data, method } = options;
+  return {
+    task: task.name,
+    split: data.split,
+    method: method.name,
+    methodDetails: method.details,
+    model: options.model,
+    modelFiles: options.modelFiles ?? {},
+    data: { file: data.file, md5: data.md5, official: data.official ?? null, variant: data.variant ?? null },
+    examples: data.examples.length,
+    available: data.available,
+    dropped: data.dropped,
+    sampleSeed: data.sampleSeed ?? null,
+    labels: task.labels.map((label) => label.value),
+    published: options.published ?? [],
+    maxLength: method.maxLength,
+    batchTokens: options.batchTokens ?? method.batchTokens,
+    shard: options.shard ?? null,
+    startedAt: new Date().toISOString(),
+    environment: options.environment,
+  };
+}
+
+/** Everything that follows from the scores; no clock, no disk. */
+function scoreRows(labels: readonly string[], rows: readonly ScoredRow[], published: readonly PublishedReference[]) {
+  const expected = rows.map((row) => labels.indexOf(row.label!));
+  const logits = rows.map((row) => row.scores);
   const predicted = logits.map((row) => argmax(row));
   const correct = countCorrect(expected, predicted);
-  const ci95 = wilsonInterval(correct, examples.length);
+  const ci95 = wilsonInterval(correct, rows.length);
   const confusion = confusionMatrix(expected, predicted, labels.length);
   const majority = majorityBaseline(expected, labels.length);
-  const answers: Prediction[] = examples.map((example, i) => ({
-    id: example.id,
-    label: example.label!,
-    prediction: labels[predicted[i]!]!,
-    scores: Array.from(logits[i]!),
-  }));
+  const confidences = logits.map((row, i) => softmax(row)[predicted[i]!]!);
   return {
-    answers,
     correct,
-    accuracy: correct / examples.length,
+    accuracy: correct / rows.length,
     ci95,
     majority: majority.accuracy,
     majorityLabel: labels[majority.label]!,
@@ -159,14 +250,26 @@ function scorePredictions(
     perLabel: scoreLabels(confusion, labels),
     confusion,
     ece: expectedCalibrationError(
-      logits.map((row, i) => softmax(row)[predicted[i]!]!),
+      confidences,
       predicted.map((label, i) => label === expected[i]),
     ),
     nearTies: findNearTies(logits).map(({ index, best, gap }) => ({
-      index,
-      id: examples[index]!.id,
+      index: rows[index]!.index,
+      id: rows[index]!.id,
       labels: [labels[best[0]]!, labels[best[1]]!] as const,
       gap,
     })),
+    worst: rows
+      .map((row, i) => ({ row, prediction: labels[predicted[i]!]!, probability: confidences[i]! }))
+      .filter(({ row, prediction }) => row.label !== prediction)
+      .sort((a, b) => b.probability - a.probability || a.row.index - b.row.index)
+      .slice(0, MAX_WORST)
+      .map(({ row: { index, id, label }, prediction, probability }) => ({
+        index,
+        id,
+        label: label!,
+        prediction,
+        probability,
+      })),
   };
 }

@@ -1,105 +1,111 @@
-/** Runs a classifier over examples: batches of like length, results back in file order and in the task's label order. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ValidationError } from '../util/errors.ts';
+/** Runs a method over examples: batches of like length, whole batches to each shard, nothing twice. */
+import { UsageError, ValidationError } from '../util/errors.ts';
 import { planBatches } from './batches.ts';
-import type { ClueTask } from './clue-task.ts';
 import type { Example } from './dataset.ts';
-import type { EncodedRow, HeadScorer } from './head-scorer.ts';
-import { type LabelOrder, mapLabels } from './labels.ts';
+import type { Method } from './methods/method.ts';
 
-/** 32 rows of 128 tokens: where encoders on a CPU stop getting faster. */
-export const DEFAULT_BATCH_TOKENS = 4096;
-
-/** Examples encoded between two looks at the event loop: a signal is noticed within milliseconds. */
-const ENCODE_SLICE = 256;
+/** Which part of the batches is run: `index` from 1 to `count`. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
 
 export interface PredictProgress {
-  /** Examples scored so far. */
+  /** Examples scored so far, former runs' included. */
   readonly done: number;
   readonly total: number;
 }
 
-export interface PredictHeadOptions {
-  readonly task: ClueTask;
+/** A batch as it was scored: what the journal keeps. */
+export interface ScoredBatch {
+  /** Number of the batch in the plan of the whole split. */
+  readonly batch: number;
+  readonly seconds: number;
+  readonly rows: readonly ScoredRow[];
+}
+
+export interface ScoredRow {
+  /** Place of the example among those of the split. */
+  readonly index: number;
+  readonly id: string | number;
+  readonly label: string | null;
+  /** Input tokens, without padding. */
+  readonly tokens: number;
+  /** In the order of the task's labels. */
+  readonly scores: Float32Array;
+}
+
+export interface PredictOptions {
+  readonly method: Method;
+  /** How many labels the task has. */
+  readonly labels: number;
   readonly examples: readonly Example[];
-  readonly scorer: HeadScorer;
-  /** @default the scorer's own label names */
-  readonly labelOrder?: LabelOrder | undefined;
-  /** Longest input in tokens. @default the task's */
-  readonly maxLength?: number | undefined;
-  /** Rows × longest row of a batch, padding included. @default 4096 */
+  /** Rows × longest row of a batch, padding included. @default the method's */
   readonly batchTokens?: number | undefined;
+  /** @default all */
+  readonly shard?: Shard | undefined;
+  /** Batches that need not be run again. */
+  readonly done?: readonly ScoredBatch[] | undefined;
+  /** Called after each batch, before the next: what must outlive a crash is written here. */
+  readonly onBatch?: ((batch: ScoredBatch) => Promise<void>) | undefined;
   readonly onProgress?: ((progress: PredictProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface HeadPredictions {
-  /** (examples, labels): logits in file order and in the order of the task's labels. */
-  readonly logits: readonly Float32Array[];
-  /** Input tokens of all examples, without padding. */
-  readonly tokens: number;
-}
-
 /**
- * Logits of every example; the examples need no labels, so test files can be predicted too.
- * @throws UnsupportedError when the classifier's labels are not the task's, ValidationError for logits that are no
- * numbers; whatever `signal` was aborted with.
+ * Scores of every example of the shard, in file order. The plan of batches is made over the whole split and dealt out
+ * batch by batch, so that a row is computed beside the same rows in every shard: the numbers are the same to the last bit.
+ * The examples need no labels, so test files can be predicted too.
+ * @throws ValidationError for scores that are no numbers; whatever `signal` was aborted with
  */
-export async function predictHead(options: PredictHeadOptions): Promise<HeadPredictions> {
-  const { task, examples, scorer, labelOrder, onProgress, signal } = options;
-  const columns = mapLabels(task, scorer.labels, labelOrder);
-  const rows = await encodeAll(examples, scorer, options.maxLength ?? task.maxLength, signal);
-  const lengths = rows.map((row) => row.ids.length);
-  const logits = new Array<Float32Array>(examples.length);
-  let done = 0;
-  onProgress?.({ done, total: examples.length });
-  for (const batch of planBatches(lengths, options.batchTokens ?? DEFAULT_BATCH_TOKENS)) {
-    signal?.throwIfAborted();
-    const scores = await scorer.score(
-      batch.map((index) => rows[index]!),
-      signal,
+export async function predict(options: PredictOptions): Promise<ScoredBatch[]> {
+  const { method, examples, shard = { index: 1, count: 1 }, onProgress, signal } = options;
+  const prepared = await method.prepare(examples, signal);
+  const plan = planBatches(prepared.lengths, options.batchTokens ?? method.batchTokens)
+    .map((indices, batch) => ({ indices, batch }))
+    .filter(({ batch }) => batch % shard.count === shard.index - 1);
+  if (plan.length === 0)
+    throw new UsageError(
+      `shard ${shard.index}/${shard.count} has nothing to do: ${examples.length} examples make too few batches`,
+      { code: 'empty-shard', hint: 'use fewer shards, or a smaller --batch-tokens for all of them' },
     );
-    if (scores.length !== batch.length)
-      throw new Error(`the scorer returned ${scores.length} rows for a batch of ${batch.length}`);
-    for (const [i, index] of batch.entries()) logits[index] = inTaskOrder(scores[i]!, columns, examples[index]!);
-    done += batch.length;
-    onProgress?.({ done, total: examples.length });
+  const known = new Map(options.done?.map((batch) => [batch.batch, batch]));
+  const total = plan.reduce((sum, { indices }) => sum + indices.length, 0);
+  const results: ScoredBatch[] = [];
+  let done = 0;
+  onProgress?.({ done, total });
+  for (const { indices, batch } of plan) {
+    const former = known.get(batch);
+    const scored = former ?? (await scoreBatch(batch, indices));
+    if (!former) await options.onBatch?.(scored);
+    results.push(scored);
+    done += indices.length;
+    onProgress?.({ done, total });
   }
-  return { logits, tokens: lengths.reduce((sum, length) => sum + length, 0) };
+  return results;
+
+  async function scoreBatch(batch: number, indices: readonly number[]): Promise<ScoredBatch> {
+    signal?.throwIfAborted();
+    const began = performance.now();
+    const scores = await prepared.score(indices, signal);
+    if (scores.length !== indices.length)
+      throw new Error(`the scorer returned ${scores.length} rows for a batch of ${indices.length}`);
+    const rows = indices.map((index, i) => {
+      const { id, label = null } = examples[index]!;
+      return { index, id, label, tokens: prepared.lengths[index]!, scores: checked(scores[i]!, options.labels, id) };
+    });
+    return { batch, seconds: (performance.now() - began) / 1000, rows };
+  }
 }
 
 // --- internal ---
 
-async function encodeAll(
-  examples: readonly Example[],
-  scorer: HeadScorer,
-  maxLength: number,
-  signal: AbortSignal | undefined,
-): Promise<EncodedRow[]> {
-  const rows: EncodedRow[] = [];
-  for (const [index, example] of examples.entries()) {
-    if (index % ENCODE_SLICE === 0) {
-      await nextTurn();
-      signal?.throwIfAborted();
-    }
-    const row = scorer.encode(example, maxLength);
-    if (row.ids.length !== row.typeIds.length || row.ids.length === 0 || row.ids.length > maxLength)
-      throw new Error(
-        `the scorer encoded example ${example.id} as ${row.ids.length} ids and ${row.typeIds.length} types; expected 1 to ${maxLength} of each`,
-      );
-    rows.push(row);
-  }
-  return rows;
-}
-
-/** (labels of the model) → (labels of the task) */
-function inTaskOrder(scores: Float32Array, columns: readonly number[], example: Example): Float32Array {
-  if (scores.length !== columns.length)
-    throw new Error(`the scorer returned ${scores.length} logits for ${columns.length} labels`);
+function checked(scores: Float32Array, labels: number, id: string | number): Float32Array {
+  if (scores.length !== labels) throw new Error(`the method returned ${scores.length} scores for ${labels} labels`);
   if (!scores.every(Number.isFinite))
-    throw new ValidationError(`example ${example.id}: the model's logits are not finite (${scores.join(', ')})`, {
+    throw new ValidationError(`example ${id}: the model's logits are not finite (${scores.join(', ')})`, {
       code: 'logits-not-finite',
       hint: 'fsb verify checks the model; a type of lower precision may overflow where fp32 does not',
     });
-  return Float32Array.from(columns, (column) => scores[column]!);
+  return scores;
 }

@@ -1,5 +1,10 @@
 /** The predictions file: one JSON line per example, in file order, so that two models' answers can be compared row by row. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { isSystemError, NotFoundError } from '../util/errors.ts';
 import { writeTextFile } from '../util/files.ts';
+import { parseWith } from '../util/json.ts';
+import { parseJsonLines } from './json-lines.ts';
 
 export interface Prediction {
   /** The example's id, of the type it has in the data set. */
@@ -24,6 +29,26 @@ export function formatPrediction({ id, label, prediction, scores }: Prediction):
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
   await writeTextFile(file, lines(predictions));
 }
+
+/** Reads a predictions file. Throws NotFoundError, or IntegrityError that names file and line. */
+export async function readPredictions(file: string): Promise<Prediction[]> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) throw new NotFoundError(`${file} does not exist`, { code: 'file-not-found' });
+    throw error;
+  });
+  return [...parseJsonLines(bytes, file)].map(({ line, value }) =>
+    parseWith(predictionSchema, value, `${file}, line ${line}`),
+  );
+}
+
+// --- internal ---
+
+const predictionSchema = z.object({
+  id: z.union([z.string(), z.number()]),
+  label: z.string().nullable(),
+  prediction: z.string(),
+  scores: z.array(z.number()),
+});
 
 function* lines(predictions: readonly Prediction[]): Generator<string> {
   for (const prediction of predictions) yield formatPrediction(prediction);

@@ -13,9 +13,10 @@ export interface PublishedReference {
 }
 
 /**
- * The accuracies of fine-tuned models (and people) on this task of CLUE, best first. Scores of another named split
- * are left out; a split that the publisher does not name stays, marked by its absence. Scores whose metric nobody
- * named (model cards) are kept only for the evaluated model itself: one may want to reproduce them, not to be measured by them.
+ * The accuracies published for this task, best first: of fine-tuned models (and people) for a head, of zero-shot models
+ * (and people) for the other methods. Scores of another named split are left out; a split that the publisher does not
+ * name stays, marked by its absence. Scores whose metric nobody named (model cards) are kept only for the evaluated
+ * model itself: one may want to reproduce them, not to be measured by them.
  * @param evaluated registry name of the model that is scored
  */
 export function taskReferences(
@@ -23,9 +24,12 @@ export function taskReferences(
   task: ClueTask,
   split: string,
   evaluated?: string,
+  method = 'head',
 ): PublishedReference[] {
-  return publishedScores(registry, { task: task.name, benchmark: 'clue' })
-    .filter((score) => score.method === 'fine-tuned' || score.method === 'human')
+  const benchmark = task.benchmark ?? 'clue';
+  const kind = method === 'head' ? 'fine-tuned' : 'zero-shot';
+  return publishedScores(registry, { task: task.publishedAs ?? task.name, benchmark })
+    .filter((score) => score.method === kind || score.method === 'human')
     .filter((score) => score.metric === task.metric || (score.metric === null && score.name === evaluated))
     .filter((score) => score.split === null || score.split === split)
     .map(({ name, value, source, split }) => ({ model: name, accuracy: value, source, split: split ?? undefined }))

@@ -1,6 +1,7 @@
 /** Evaluation runs as tables of text: for the terminal (the command line draws them) and as Markdown. */
 import type { ClueTask } from './clue-task.ts';
 import type { EvaluationRun } from './evaluate.ts';
+import { showShard } from './journal.ts';
 
 export type ReportLanguage = 'zh' | 'en';
 
@@ -15,20 +16,36 @@ const MAX_REFERENCES_SHOWN = 3;
 
 const WORDS = {
   en: {
-    run: ['task', 'split', 'model', 'dtype', 'accuracy %', '95 % interval', 'examples', 'majority %', 'published %'],
+    run: [
+      'task',
+      'split',
+      'model',
+      'method',
+      'dtype',
+      'accuracy %',
+      '95 % interval',
+      'examples',
+      'majority %',
+      'published %',
+    ],
     label: ['label', 'name', 'examples', 'predicted', 'precision %', 'recall %', 'F1 %'],
     belowMajority: (majority: string) => `below the majority label (${majority} %)`,
-    limited: (examples: number, available: number) => `only the first ${examples} of ${available} examples`,
+    limited: (examples: number, available: number, seed: number | null) =>
+      `a subset of ${examples} of ${available} examples, drawn by seed${seed === null ? '' : ` ${seed}`}`,
+    shard: (shard: string, examples: number) =>
+      `shard ${shard}, ${examples} examples: fsb eval merge puts the shards together`,
     dropped: (count: number) => `rows without an agreed label, left out: ${count}`,
     unofficial: (file: string, variant: string) => `${file} is not the official file (${variant})`,
     nearTies: (count: number) => `near ties, whose answers may turn with rounding: ${count}`,
     inside: '(inside the interval)',
   },
   zh: {
-    run: ['任务', '划分', '模型', '数值类型', '准确率 %', '95 % 置信区间', '样本数', '多数类 %', '公开成绩 %'],
+    run: ['任务', '划分', '模型', '方法', '数值类型', '准确率 %', '95 % 置信区间', '样本数', '多数类 %', '公开成绩 %'],
     label: ['标签', '名称', '样本数', '预测数', '精确率 %', '召回率 %', 'F1 %'],
     belowMajority: (majority: string) => `低于多数类基线（${majority} %）`,
-    limited: (examples: number, available: number) => `仅评测 ${available} 个样本中的前 ${examples} 个`,
+    limited: (examples: number, available: number, seed: number | null) =>
+      `仅评测 ${available} 个样本中按随机种子${seed === null ? '' : ` ${seed} `}抽取的 ${examples} 个`,
+    shard: (shard: string, examples: number) => `分片 ${shard}，${examples} 个样本：用 fsb eval merge 合并`,
     dropped: (count: number) => `已剔除 ${count} 行无一致标注的样本`,
     unofficial: (file: string, variant: string) => `${file} 不是官方文件（${variant}）`,
     nearTies: (count: number) => `${count} 个样本的前两名得分几乎相同，舍入可能改变其答案`,
@@ -43,6 +60,7 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
     run.task,
     run.split,
     run.model.name,
+    run.method,
     run.model.dtype,
     percent(run.accuracy),
     `${percent(run.ci95[0])}–${percent(run.ci95[1])}`,
@@ -80,7 +98,8 @@ export function runNotes(run: EvaluationRun, language: ReportLanguage): string[]
   const words = WORDS[language];
   return [
     ...(run.accuracy < run.majority ? [words.belowMajority(percent(run.majority))] : []),
-    ...(run.examples < run.available ? [words.limited(run.examples, run.available)] : []),
+    ...(run.shard ? [words.shard(showShard(run.shard), run.examples)] : []),
+    ...(!run.shard && run.examples < run.available ? [words.limited(run.examples, run.available, run.sampleSeed)] : []),
     ...(run.data.official === false
       ? [words.unofficial(run.data.file, run.data.variant ?? `md5 ${run.data.md5}`)]
       : []),
@@ -99,6 +118,12 @@ export function reportMarkdown(runs: readonly EvaluationRun[], language: ReportL
 export function tableMarkdown({ columns, rows }: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |\n`;
   return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('');
+}
+
+/** A table as CSV (RFC 4180) without a byte order mark: "\r\n" ends lines, cells are quoted where needed. */
+export function tableCsv({ columns, rows }: Table): string {
+  const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+  return [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
 }
 
 // --- internal ---

@@ -25,7 +25,7 @@ export interface SplitBytes {
 }
 
 /**
- * Reads the file whose base name is `file` from an archive (.zip) or folder, or `source` itself when that is a plain file.
+ * Reads the file whose path ends in `file` ("dev.json", "tnews/dev_0.json") from an archive (.zip) or folder, or `source` itself when that is a plain file.
  * @throws NotFoundError when there is none (the message lists what there is), UsageError when there are several,
  * IntegrityError when it is too large or the archive is broken.
  */
@@ -65,9 +65,15 @@ async function readFromZip(source: string, file: string): Promise<SplitBytes> {
   }
 }
 
-/** The nearest to the root of the paths with this base name. Paths use "/" in archives and the system's separator in folders. */
+/**
+ * The nearest to the root of the paths that end so; the source's own name counts as a path's first part, so that both
+ * the whole benchmark and one task's folder can be given.
+ * Paths use "/" in archives and the system's separator in folders.
+ */
 function pick(paths: readonly string[], file: string, source: string): string {
-  const found = paths.filter((name) => parts(name).at(-1) === file);
+  const wanted = parts(file);
+  const own = path.basename(path.resolve(source));
+  const found = paths.filter((name) => endsWith([own, ...parts(name)], wanted));
   const depth = Math.min(...found.map((name) => parts(name).length));
   const nearest = found.filter((name) => parts(name).length === depth);
   if (nearest.length > 1)
@@ -82,6 +88,9 @@ function pick(paths: readonly string[], file: string, source: string): string {
     { code: 'split-not-found', facts: { source, file, found: others } },
   );
 }
+
+const endsWith = (all: readonly string[], end: readonly string[]): boolean =>
+  end.every((part, i) => all[all.length - end.length + i] === part);
 
 const parts = (name: string): string[] => name.split(/[/\\]/);
 

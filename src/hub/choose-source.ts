@@ -1,22 +1,18 @@
 /** From the places that are written down for a model to the one that is read. */
 import os from 'node:os';
 import path from 'node:path';
-import {
-  type FsbError,
-  NetworkError,
-  NotFoundError,
-  RefusedError,
-  UnsupportedError,
-  UsageError,
-} from '../util/errors.ts';
+import { type FsbError, NetworkError, NotFoundError, RefusedError, UsageError } from '../util/errors.ts';
 import type { HttpClient } from './http.ts';
 import { expiredUrlError, redactUrl } from './signed-url.ts';
 import { archiveSource } from './sources/archive.ts';
 import { bundledSource } from './sources/bundled.ts';
 import { httpSource } from './sources/http.ts';
+import { httpFolderSource } from './sources/http-folder.ts';
 import { huggingFaceSource } from './sources/huggingface.ts';
 import { localSource } from './sources/local.ts';
+import { modelScopeSource } from './sources/modelscope.ts';
 import type { Source, SourceSpec } from './sources/source.ts';
+import type { TransferOptions } from './transfer.ts';
 
 export interface SourceContext {
   readonly http: HttpClient;
@@ -25,17 +21,23 @@ export interface SourceContext {
   readonly revision: string | undefined;
   readonly huggingFaceEndpoint: string | undefined;
   readonly huggingFaceToken: string | undefined;
+  readonly modelScopeEndpoint: string | undefined;
   /** Folder that paths of bundled sources are relative to; undefined is the installed package. */
   readonly bundledRoot: string | undefined;
   /** For archives on their way. */
   readonly scratchFolder: string;
+  /** For archives. */
+  readonly transfer: TransferOptions;
   readonly onArchiveBytes: ((bytes: number, sizeBytes: number | undefined) => void) | undefined;
+  /** List only: an archive must not be fetched for it. */
+  readonly isPlan: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
-export interface ChosenSource {
-  readonly spec: SourceSpec;
-  /** Places before it in the list, and why they were passed over. */
+export interface ChosenSources {
+  /** What can be used, best first; never empty. */
+  readonly specs: readonly SourceSpec[];
+  /** What cannot, and why. */
   readonly passedOver: readonly { readonly source: string; readonly reason: FsbError }[];
 }
 
@@ -45,6 +47,8 @@ type Entry<K extends SourceSpec['kind'], S = Extract<SourceSpec, { kind: K }>> =
   readonly unusable: (spec: S, offline: boolean) => FsbError | undefined;
   readonly open: (spec: S, context: SourceContext) => Source | Promise<Source>;
 };
+
+const COMMIT = /^[0-9a-f]{40}$/;
 
 const KINDS: { readonly [K in SourceSpec['kind']]: Entry<K> } = {
   bundled: {
@@ -58,55 +62,65 @@ const KINDS: { readonly [K in SourceSpec['kind']]: Entry<K> } = {
     open: (spec) => localSource(spec.path),
   },
   huggingface: {
-    label: (spec) => `huggingface:${spec.repo}`,
+    label: (spec) => `huggingface:${spec.repo}${spec.endpoint ? `@${new URL(spec.endpoint).host}` : ''}`,
     unusable: (spec, offline) => offlineError(offline, `huggingface:${spec.repo}`),
-    open: (spec, context) =>
+    open: ({ repo, revision, endpoint }, context) =>
       huggingFaceSource(
         {
-          repo: spec.repo,
-          revision: context.revision ?? spec.revision,
-          endpoint: context.huggingFaceEndpoint,
-          token: context.huggingFaceToken,
+          repo,
+          revision: context.revision ?? revision,
+          endpoint: endpoint ?? context.huggingFaceEndpoint,
+          isMirror: endpoint !== undefined,
+          token: endpoint === undefined ? context.huggingFaceToken : undefined,
         },
         context.http,
       ),
   },
   modelscope: {
     label: (spec) => `modelscope:${spec.repo}`,
-    unusable: (spec) =>
-      new UnsupportedError(`modelscope:${spec.repo}: this version of fsb does not speak ModelScope's protocol`, {
-        code: 'unsupported-source',
-        hint: 'download it with ModelScope\'s own tool and run "fsb import DIR --as NAME"',
-      }),
-    open: (spec) => {
-      throw KINDS.modelscope.unusable(spec, false);
-    },
+    unusable: (spec, offline) => offlineError(offline, `modelscope:${spec.repo}`),
+    open: ({ repo }, { http, revision, modelScopeEndpoint }) =>
+      modelScopeSource(
+        {
+          repo,
+          endpoint: modelScopeEndpoint,
+          // commits are Hugging Face's, and its "main" is called "master" here
+          revision: revision === undefined || revision === 'main' || COMMIT.test(revision) ? undefined : revision,
+        },
+        http,
+      ),
   },
   archive: {
     label: (spec) => `archive:${redactUrl(spec.url)}`,
     unusable: (spec, offline) =>
       withdrawnError(spec) ?? expiredUrlError(spec.url) ?? offlineError(offline, redactUrl(spec.url)),
-    open: ({ url }, { http, scratchFolder, onArchiveBytes }) =>
-      archiveSource({ url, scratchFolder, onBytes: onArchiveBytes }, http),
+    open: ({ url }, { http, scratchFolder, transfer, onArchiveBytes, isPlan }) =>
+      archiveSource({ url, scratchFolder, transfer, onBytes: onArchiveBytes, isPlan }, http),
   },
   http: {
     label: (spec) => redactUrl(spec.url),
     unusable: (spec, offline) => expiredUrlError(spec.url) ?? offlineError(offline, redactUrl(spec.url)),
     open: (spec, { http }) => httpSource(spec.url, http),
   },
+  'http-folder': {
+    label: (spec) => redactUrl(spec.url),
+    unusable: (spec, offline) => expiredUrlError(spec.url) ?? offlineError(offline, redactUrl(spec.url)),
+    open: (spec, { http }) => httpFolderSource(spec.url, http),
+  },
 };
 
 /**
- * The first place that can be used. When none can, throws the reason that a person can do most about: being offline
- * before an expired link before an unknown protocol. `name` is the model's, for messages.
+ * The places that can be used. When there is none, throws the reason that a person can do most about: being offline
+ * before an expired link. `name` is the model's, for messages.
  */
-export function chooseSource(name: string, specs: readonly SourceSpec[], offline: boolean): ChosenSource {
+export function chooseSources(name: string, specs: readonly SourceSpec[], offline: boolean): ChosenSources {
   const passedOver: { source: string; reason: FsbError }[] = [];
-  for (const spec of specs) {
+  const usable = specs.filter((spec) => {
     const reason = entryOf(spec).unusable(spec, offline);
-    if (!reason) return { spec, passedOver };
-    passedOver.push({ source: labelOf(spec), reason });
-  }
+    if (reason) passedOver.push({ source: labelOf(spec), reason });
+    return !reason;
+  });
+  if (usable.length > 0) return { specs: usable, passedOver };
   const reasons = passedOver.map(({ reason }) => reason);
   const telling =
     [NetworkError, RefusedError].map((type) => reasons.find((r) => r instanceof type)).find(Boolean) ?? reasons[0];
@@ -125,6 +139,7 @@ export async function openSource(spec: SourceSpec, context: SourceContext): Prom
 export function parseLocation(location: string): SourceSpec {
   if (/^https?:\/\//i.test(location)) {
     if (!URL.canParse(location)) throw new UsageError(`${redactUrl(location)} is not a URL`, { code: 'bad-url' });
+    if (location.endsWith('/')) return { kind: 'http-folder', url: location };
     const isZip = new URL(location).pathname.toLowerCase().endsWith('.zip');
     return isZip ? { kind: 'archive', url: location } : { kind: 'http', url: location };
   }

@@ -10,6 +10,8 @@ export interface FailedResponse {
   /** The first kilobytes of the answer. */
   readonly body: string;
   readonly hasToken: boolean;
+  /** Another address than `url` gave the answer. */
+  readonly isRedirected?: boolean | undefined;
 }
 
 interface Meaning {
@@ -62,6 +64,12 @@ const STATUS_MEANINGS: Readonly<Record<number, Meaning>> = {
     hint: 'ask for a new link, or pull from another source',
   },
   408: { type: NetworkError, code: 'server-error', text: 'the server timed out', hint: LATER_HINT },
+  416: {
+    type: NetworkError,
+    code: 'range-not-satisfiable',
+    text: 'the file there is shorter than expected',
+    hint: 'it may have changed: run the same command again, or pull from another source',
+  },
   425: { type: NetworkError, code: 'server-error', text: 'the server is not ready', hint: LATER_HINT },
   429: { type: NetworkError, code: 'rate-limited', text: 'too many requests', hint: LATER_HINT },
 };
@@ -97,13 +105,19 @@ export function statusError(response: FailedResponse): FsbError {
   const { type: ErrorType, code, text, hint } = meaningOf(response);
   const url = redactUrl(response.url);
   const detail = serverMessage(response);
+  const retryAfter = retryAfterMs(String(response.headers['retry-after'] ?? ''));
   return new ErrorType(`${url}: ${text} (HTTP ${response.status}${detail && `, "${detail}"`})`, {
     code,
     hint:
       hint === TOKEN_HINT && response.hasToken
         ? 'the token that was sent may not read it: accept the terms on its page, or use another token'
         : hint,
-    facts: { url, status: response.status },
+    facts: {
+      url,
+      status: response.status,
+      ...(retryAfter !== undefined && { retryAfterMs: retryAfter }),
+      ...(response.isRedirected && { redirected: true }),
+    },
   });
 }
 
@@ -129,6 +143,13 @@ export function transportError(error: unknown, url: string): NetworkError {
 export function isTransportError(error: unknown): boolean {
   const transport = /^(UND_ERR_|E[A-Z_]+$|HPE_|CERT_|ERR_(TLS|SSL|STREAM_PREMATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/;
   return causesOf(error).some((cause) => transport.test((cause as NodeJS.ErrnoException).code ?? ''));
+}
+
+/** Retry-After in either form, seconds or a date (RFC 9110, 10.2.3), as ms from now; undefined when it is neither. */
+export function retryAfterMs(value: string, now = Date.now()): number | undefined {
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const date = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 // --- internal ---

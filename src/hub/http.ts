@@ -22,9 +22,17 @@ export interface HostToken {
   readonly origin: string;
 }
 
+/** Bytes `start` to `end` (exclusive); without `end` to the last. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number | undefined;
+}
+
 export interface GetOptions {
-  /** First byte wanted. @default 0 */
-  readonly offset?: number | undefined;
+  /** Asked for in a Range header; a server may still answer with the whole, see HttpResponse.start. */
+  readonly range?: ByteRange | undefined;
+  /** A former answer's `validator`: the range only if the file is still that one, else the whole (If-Range). */
+  readonly ifRange?: string | undefined;
   readonly token?: HostToken | undefined;
   readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,11 +42,19 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Bytes that will follow; undefined when the server does not say. */
   readonly sizeBytes: number | undefined;
+  /** Offset of the first byte that follows: 0 when the server sends the whole in spite of a range. */
+  readonly start: number;
+  /** Size of the whole file, as far as the answer tells. */
+  readonly totalBytes: number | undefined;
+  /** ETag, else Last-Modified: the same as long as the file is. */
+  readonly validator: string | undefined;
+  /** 206: the server knows ranges. */
+  readonly isPartial: boolean;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface HttpClient {
-  /** The answer to a GET with status 200, or 206 when an offset is asked for; anything else throws. */
+  /** The answer to a GET with status 200, or 206 to a range; anything else throws. Leaving `body` early ends the connection. */
   get(url: string, options?: GetOptions): Promise<HttpResponse>;
   close(): Promise<void>;
 }
@@ -84,7 +100,7 @@ export function createHttpClient({
 
 async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: GetOptions): Promise<HttpResponse> {
   const { request } = await import('undici');
-  const { signal, token, offset = 0 } = options;
+  const { signal, token, range, ifRange } = options;
   let url = new URL(firstUrl);
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const hasToken = token !== undefined && url.origin === token.origin;
@@ -96,7 +112,8 @@ async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: G
           'user-agent': USER_AGENT,
           'accept-encoding': 'identity', // sizes, ranges and hashes are of the file's own bytes
           accept: options.accept ?? '*/*',
-          ...(offset > 0 && { range: `bytes=${offset}-` }),
+          ...(range && { range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }),
+          ...(range && isStrong(ifRange) && { 'if-range': ifRange }),
           ...authorization(url, hasToken ? token.value : undefined),
         },
         ...(signal && { signal }),
@@ -112,21 +129,22 @@ async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: G
       url = redirectTarget(url, location);
       continue;
     }
-    if (status === (offset > 0 ? 206 : 200)) {
+    if (status === 200 || (status === 206 && range)) {
       checkEncoding(headers, firstUrl);
-      if (offset > 0) checkRange(headers, offset, firstUrl);
-      return { headers, sizeBytes: contentLength(headers), body: namedErrors(body, firstUrl, signal) };
+      const sizeBytes = contentLength(headers);
+      const part = status === 206 && range ? readRange(headers, range, firstUrl) : undefined;
+      return {
+        headers,
+        sizeBytes,
+        start: part?.start ?? 0,
+        totalBytes: part ? part.totalBytes : sizeBytes,
+        validator: validatorOf(headers),
+        isPartial: part !== undefined,
+        body: namedErrors(body, firstUrl, signal),
+      };
     }
-    if (status === 200) {
-      await body.dump();
-      throw new NetworkError(
-        `${redactUrl(firstUrl)}: asked for bytes from ${offset}, got the file from its beginning`,
-        {
-          code: 'no-range-support',
-        },
-      );
-    }
-    throw statusError({ url: firstUrl, status, headers, body: await readStart(body), hasToken });
+    const isRedirected = url.href !== new URL(firstUrl).href;
+    throw statusError({ url: firstUrl, status, headers, body: await readStart(body), hasToken, isRedirected });
   }
   throw new NetworkError(`${redactUrl(firstUrl)}: more than ${MAX_REDIRECTS} redirects`, { code: 'redirect-loop' });
 }
@@ -169,12 +187,29 @@ function checkEncoding(headers: HttpResponse['headers'], url: string): void {
     });
 }
 
-function checkRange(headers: HttpResponse['headers'], offset: number, url: string): void {
-  const range = String(headers['content-range'] ?? '');
-  if (!range.startsWith(`bytes ${offset}-`))
-    throw new NetworkError(`${redactUrl(url)}: asked for bytes from ${offset}, got "${range}"`, {
-      code: 'wrong-range',
-    });
+function readRange(
+  headers: HttpResponse['headers'],
+  { start, end }: ByteRange,
+  url: string,
+): { start: number; totalBytes: number | undefined } {
+  const text = String(headers['content-range'] ?? '');
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(text) ?? [];
+  if (Number(first) !== start || (end !== undefined && Number(last) >= end))
+    throw new NetworkError(
+      `${redactUrl(url)}: asked for bytes ${start} to ${end === undefined ? 'the end' : end - 1}, got "${text.slice(0, 80)}"`,
+      { code: 'wrong-range', hint: 'the server or something on the way confuses byte ranges; try another mirror' },
+    );
+  return { start, totalBytes: total === undefined || total === '*' ? undefined : Number(total) };
+}
+
+function validatorOf(headers: HttpResponse['headers']): string | undefined {
+  const { etag, 'last-modified': modified } = headers;
+  return typeof etag === 'string' ? etag : typeof modified === 'string' ? modified : undefined;
+}
+
+/** If-Range takes strong ETags and dates, no weak ETags (RFC 9110, 13.1.5). */
+function isStrong(validator: string | undefined): validator is string {
+  return validator !== undefined && !validator.startsWith('W/');
 }
 
 function contentLength(headers: HttpResponse['headers']): number | undefined {

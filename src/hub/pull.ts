@@ -1,20 +1,24 @@
 /**
- * Pull: from a model's sources to a checkpoint folder that is whole and right, or to an error and no folder.
- * One source is chosen and its files are fetched one after the other.
+ * Pull: from a model's sources to a checkpoint folder that is whole and right, or to an error and no folder. The first
+ * source that answers lists the files; the others help with those whose hash is known. What was fetched before an error
+ * stays aside, and the next pull goes on from there.
  */
-import { randomBytes } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { requireDiskSpace } from '../util/disk.ts';
-import { IntegrityError, UsageError } from '../util/errors.ts';
-import { isDirectory, pathExists, writeFolder } from '../util/files.ts';
+import { FsbError, IntegrityError, messageOf, UsageError } from '../util/errors.ts';
+import { isDirectory, pathExists } from '../util/files.ts';
+import { adoptCachedFile, type CachedRepos, type CacheFolders } from './cached-files.ts';
 import { type Selection, selectFiles } from './checkpoint-files.ts';
-import { chooseSource, labelOf, openSource } from './choose-source.ts';
-import { createHttpClient, type HttpOptions } from './http.ts';
+import { chooseSources, labelOf, openSource, type SourceContext } from './choose-source.ts';
+import { pinFirstUse } from './first-use.ts';
+import { createHttpClient, type HttpClient, type HttpOptions } from './http.ts';
+import { DEFAULT_RETRY, DEFAULT_STALL, RateLimit, type RetryPolicy, Slots } from './limits.ts';
+import type { Supplier } from './ranged-transfer.ts';
 import { type CheckpointRecord, RECORD_FILE, readRecord, writeRecord } from './record.ts';
-import { fileNameOf } from './sources/http.ts';
 import type { Source, SourceFile, SourceSpec } from './sources/source.ts';
-import { type TransferredFile, transferFile } from './transfer.ts';
+import { stagingFolder, withStaging } from './staging.ts';
+import { type TransferOptions, type TransferredFile, transferFile, withRetries } from './transfer.ts';
 
 export interface PullOptions extends Selection {
   /** The model's name, for the record and for messages. */
@@ -33,16 +37,34 @@ export interface PullOptions extends Selection {
   readonly huggingFaceEndpoint?: string | undefined;
   /** Sent to that endpoint's origin only. */
   readonly huggingFaceToken?: string | undefined;
+  /** @default "https://modelscope.cn" */
+  readonly modelScopeEndpoint?: string | undefined;
+  /** Folders of other tools whose files are taken by hash. @default none */
+  readonly caches?: CacheFolders | undefined;
+  /** Where the hashes of files are pinned whose publisher gives none. @default nowhere */
+  readonly firstUseFile?: string | undefined;
   /** Folder that bundled paths are relative to. @default the installed package */
   readonly bundledRoot?: string | undefined;
+  /** Connections at a time. @default 8 */
+  readonly connections?: number | undefined;
+  /** Bytes a second over all connections. @default unlimited */
+  readonly maxBytesPerSecond?: number | undefined;
+  /** How long to wait for another process that pulls the same, in ms. @default as long as it takes */
+  readonly waitMs?: number | undefined;
   readonly timeouts?: Pick<HttpOptions, 'connectTimeoutMs' | 'idleTimeoutMs'> | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Unit of resuming, in bytes. @default 4 MiB */
+  readonly pieceBytes?: number | undefined;
   readonly onEvent?: ((event: PullEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export type PullEvent =
-  | { readonly type: 'passed-over'; readonly source: string; readonly reason: string }
+  /** A source that is not used, or from now on not for the file `path`. */
+  | { readonly type: 'passed-over'; readonly source: string; readonly reason: string; readonly path?: string }
   | { readonly type: 'source'; readonly source: string }
+  /** Another process pulls the same; its result will be used. */
+  | { readonly type: 'waiting'; readonly host: string; readonly pid: number }
   /** `totalBytes` is undefined while a source does not tell every size. */
   | {
       readonly type: 'files';
@@ -52,7 +74,7 @@ export type PullEvent =
     }
   /** Files of an archive outside the checkpoint's folder. */
   | { readonly type: 'left-out'; readonly paths: readonly string[] }
-  /** `path` is a file's, or "" for an archive on its way; `bytes` so far, `sizeBytes` in the end if known. */
+  /** `path` is a file's, or "" for an archive fetched whole; `bytes` that are here, `sizeBytes` in the end if known. */
   | { readonly type: 'progress'; readonly path: string; readonly bytes: number; readonly sizeBytes: number | undefined }
   | ({ readonly type: 'file' } & TransferredFile)
   /** Nothing had to be done. */
@@ -65,29 +87,49 @@ export interface PullResult {
   /** The checkpoint's folder. */
   readonly path: string;
   readonly files: readonly TransferredFile[];
-  /** Bytes read from the source: of the files or, for a remote archive, of the archive. 0 when all was there. */
+  /** Bytes of files read from the sources, also those that had to be read twice. 0 when all was there. */
   readonly bytesTransferred: number;
   readonly seconds: number;
+}
+
+export interface PlannedFile extends SourceFile {
+  /** Bytes from a former run; a file in place has all of them. */
+  readonly heldBytes: number;
 }
 
 export interface PullPlan {
   readonly name: string;
   readonly revision: string | null;
   readonly source: string;
-  /** For a remote archive the archive itself: its content shows when it is fetched. */
-  readonly files: readonly SourceFile[];
+  /** Further sources that would help. */
+  readonly mirrors: readonly string[];
+  readonly passedOver: readonly { readonly source: string; readonly reason: string }[];
+  /** Where the checkpoint would be. */
+  readonly path: string;
+  /** For an archive on a server without ranges the archive itself: its content shows when it is fetched. */
+  readonly files: readonly PlannedFile[];
   readonly totalBytes: number | undefined;
+  /** Still to be fetched. */
+  readonly missingBytes: number | undefined;
 }
 
-export interface PullFilesOptions {
+export interface PullFilesOptions extends Omit<TransferOptions, 'onHeld' | 'onDropped' | 'mirrors'> {
   readonly onEvent?: ((event: PullEvent) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Other places for a file. */
+  readonly mirrorsOf?: ((file: SourceFile) => readonly Promise<Supplier | undefined>[]) | undefined;
+  /** A file that is on this machine already. */
+  readonly adopt?: ((file: SourceFile) => Promise<TransferredFile | undefined>) | undefined;
 }
+
+const DEFAULT_CONNECTIONS = 8;
+/** Small files are waited for, not received: a few at a time hide that. */
+const FILES_AT_ONCE = 4;
 
 /**
  * Pulls a checkpoint. A folder that a former pull with the same revision and selection filled is taken as it is (by its
  * record and the sizes; `verifyCheckpoint` reads the bytes). Throws NotFoundError, NetworkError, RefusedError,
- * IntegrityError, ResourceError; `signal.reason` when aborted. On every one of these a former folder stays as it was.
+ * IntegrityError, ResourceError, LockedError; UsageError for a folder that cannot be written or is not fsb's;
+ * `signal.reason` when aborted. On every one of these a former folder stays as it was.
  */
 export async function pullModel(options: PullOptions): Promise<PullResult> {
   const started = performance.now();
@@ -95,67 +137,126 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
   const early = await presentCheckpoint(earlyTarget(options), options, options.revision);
   if (early) return { ...early, seconds: seconds() };
 
-  return withSource(options, async (source, spec) => {
+  return withSources(options, false, async ({ primary, listing, mirrorsOf, transfer, received }) => {
     const { onEvent, signal, name } = options;
-    const { revision, files, leftOut } = await listSelected(source, spec, options);
+    const { revision, files, leftOut } = listing;
     if (leftOut.length) onEvent?.({ type: 'left-out', paths: leftOut });
     const target = targetFor(options, revision);
     const present = await presentCheckpoint(target, options, revision);
     if (present) return { ...present, seconds: seconds() };
     await requireReplaceable(target);
-    await requireDiskSpace(target, totalOf(files) ?? 0, `the checkpoint of ${name}`);
-    const transferred = await writeFolder(target, async (folder) => {
-      const done = await pullFiles(source, files, folder, { onEvent, signal });
-      await writeRecord(folder, {
-        name,
-        source: source.label,
-        revision: revision ?? null,
-        requestedRevision: options.revision ?? null,
-        include: [...(options.include ?? [])],
-        exclude: [...(options.exclude ?? [])],
-        files: done,
-      });
-      signal?.throwIfAborted();
-      return done;
-    });
-    const bytesTransferred = source.archiveBytes ?? transferred.reduce((sum, file) => sum + file.sizeBytes, 0);
-    return { name, revision: revision ?? null, path: target, files: transferred, bytesTransferred, seconds: seconds() };
+    const asked = {
+      include: [...(options.include ?? [])],
+      exclude: [...(options.exclude ?? [])],
+      requestedRevision: options.revision ?? null,
+    };
+    return withStaging<PullResult>(
+      target,
+      {
+        signal,
+        waitMs: options.waitMs,
+        onWait: ({ host, pid }) => onEvent?.({ type: 'waiting', host, pid }),
+        onLease: async () => {
+          const found = await presentCheckpoint(target, options, revision);
+          return found && { ...found, seconds: seconds() };
+        },
+      },
+      async (staging) => {
+        await keepOnly(staging.folder, files);
+        await requireDiskSpace(target, (totalOf(files) ?? 0) - staging.heldBytes, `the checkpoint of ${name}`);
+        const done = await pullFiles(primary, files, staging.folder, {
+          ...transfer,
+          journalFolder: staging.journalFolder,
+          onEvent,
+          mirrorsOf,
+          adopt: (file) =>
+            adoptCachedFile(file, staging.folder, options.caches ?? {}, reposOf(options.sources), staging.signal),
+          signal: staging.signal,
+        });
+        await pinUnhashed(options, files, done, staging.folder);
+        await writeRecord(staging.folder, {
+          name,
+          source: primary.label,
+          revision: revision ?? null,
+          ...asked,
+          files: done,
+        });
+        const result = { name, revision: revision ?? null, path: target, files: done };
+        return { ...result, bytesTransferred: received(), seconds: seconds() };
+      },
+    );
   });
 }
 
 /** What `pullModel` would fetch and from where, without fetching it. */
 export async function planPull(options: PullOptions): Promise<PullPlan> {
-  return withSource(options, async (source, spec) => {
-    const { name } = options;
-    if (spec.kind === 'archive') {
-      const files = [{ path: fileNameOf(spec.url) }];
-      return { name, revision: null, source: source.label, files, totalBytes: undefined };
-    }
-    const { revision, files } = await listSelected(source, spec, options);
-    return { name, revision: revision ?? null, source: source.label, files, totalBytes: totalOf(files) };
+  return withSources(options, true, async ({ primary, listing, passedOver, mirrors }) => {
+    const { revision, files } = listing;
+    const target = targetFor(options, revision);
+    const present = await presentCheckpoint(target, options, revision);
+    const held = async (file: SourceFile): Promise<number> => {
+      if (present) return file.sizeBytes ?? 0;
+      const found = await stat(path.join(stagingFolder(target), 'files', file.path)).catch(() => undefined);
+      return found ? Math.min(found.size, found.blocks * 512) : 0;
+    };
+    const planned: PlannedFile[] = [];
+    for (const file of files) planned.push({ ...file, heldBytes: await held(file) });
+    const totalBytes = totalOf(files);
+    const heldBytes = planned.reduce((sum, file) => sum + file.heldBytes, 0);
+    return {
+      name: options.name,
+      revision: revision ?? null,
+      source: primary.label,
+      mirrors,
+      passedOver,
+      path: target,
+      files: planned,
+      totalBytes,
+      missingBytes: totalBytes === undefined ? undefined : Math.max(0, totalBytes - heldBytes),
+    };
   });
 }
 
-/** Fetches these files of a source into a folder, one after the other (errors: see transferFile). */
+/** Fetches these files of a source into a folder, some at a time; the first error ends all (errors: see transferFile). */
 export async function pullFiles(
   source: Source,
   files: readonly SourceFile[],
   folder: string,
-  { onEvent, signal }: PullFilesOptions = {},
+  { onEvent, mirrorsOf, adopt, ...transfer }: PullFilesOptions = {},
 ): Promise<TransferredFile[]> {
-  const transferred: TransferredFile[] = [];
-  for (const file of files) {
-    signal?.throwIfAborted();
-    let bytes = 0;
-    const onBytes = (more: number, sizeBytes: number | undefined): void => {
-      bytes += more;
-      onEvent?.({ type: 'progress', path: file.path, bytes, sizeBytes });
-    };
-    const done = await transferFile(source, file, folder, { signal, onBytes });
-    onEvent?.({ type: 'file', ...done });
-    transferred.push(done);
+  const stop = new AbortController();
+  const signal = transfer.signal ? AbortSignal.any([transfer.signal, stop.signal]) : stop.signal;
+  const transferred = new Map<string, TransferredFile>();
+  // small ones first: what is wrong with a repository shows before gigabytes are here
+  const queue = [...files].sort((a, b) => (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0));
+  const fetchNext = async (): Promise<void> => {
+    for (let file = queue.shift(); file; file = queue.shift()) {
+      const { path: name } = file;
+      signal.throwIfAborted();
+      const adopted = await adopt?.(file);
+      const done =
+        adopted ??
+        (await transferFile(source, file, folder, {
+          ...transfer,
+          signal,
+          mirrors: mirrorsOf && (() => mirrorsOf(file)),
+          onHeld: (bytes, sizeBytes) => onEvent?.({ type: 'progress', path: name, bytes, sizeBytes }),
+          onDropped: (label, reason) =>
+            onEvent?.({ type: 'passed-over', source: label, reason: reason.message, path: name }),
+        }));
+      onEvent?.({ type: 'file', ...done });
+      transferred.set(name, done);
+    }
+  };
+  const work = Array.from({ length: source.openRange || source.packed ? FILES_AT_ONCE : 1 }, fetchNext);
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled(work);
+    throw error;
   }
-  return transferred;
+  return files.flatMap((file) => transferred.get(file.path) ?? []);
 }
 
 /** A folder that fsb did not fill is never replaced: throws UsageError. An absent or empty one is fine. */
@@ -171,46 +272,223 @@ export async function requireReplaceable(target: string): Promise<void> {
   });
 }
 
-// --- internal ---
+// --- sources ---
 
-async function withSource<T>(options: PullOptions, work: (source: Source, spec: SourceSpec) => Promise<T>): Promise<T> {
-  const { name, sources, offline = false, onEvent, signal } = options;
-  const { spec, passedOver } = chooseSource(name, sources, offline);
-  for (const { source, reason } of passedOver) onEvent?.({ type: 'passed-over', source, reason: reason.message });
-  onEvent?.({ type: 'source', source: labelOf(spec) });
+interface Opened {
+  readonly primary: Source;
+  readonly listing: { revision: string | undefined; files: readonly SourceFile[]; leftOut: readonly string[] };
+  readonly mirrorsOf: (file: SourceFile) => readonly Promise<Supplier | undefined>[];
+  /** Labels of sources that would help. */
+  readonly mirrors: readonly string[];
+  readonly passedOver: readonly { source: string; reason: string }[];
+  readonly transfer: TransferOptions;
+  /** Bytes read so far. */
+  readonly received: () => number;
+}
+
+async function withSources<T>(options: PullOptions, isPlan: boolean, work: (opened: Opened) => Promise<T>): Promise<T> {
+  const { name, sources, offline = false, onEvent } = options;
+  const { specs, passedOver: unusable } = chooseSources(name, sources, offline);
+  const passedOver: { source: string; reason: string }[] = [];
+  const passOver = (source: string, reason: string): void => {
+    passedOver.push({ source, reason });
+    onEvent?.({ type: 'passed-over', source, reason });
+  };
+  for (const { source, reason } of unusable) passOver(source, reason.message);
+
   const http = createHttpClient({ offline, ...options.timeouts });
-  let archiveBytes = 0;
+  let received = 0;
+  const connections = options.connections ?? DEFAULT_CONNECTIONS;
+  const transfer: TransferOptions = {
+    connections,
+    slots: new Slots(connections),
+    rate: options.maxBytesPerSecond === undefined ? undefined : new RateLimit(options.maxBytesPerSecond),
+    retry: { ...DEFAULT_RETRY, ...options.retry },
+    stall: { ...DEFAULT_STALL, idleMs: options.timeouts?.idleTimeoutMs ?? DEFAULT_STALL.idleMs },
+    pieceBytes: options.pieceBytes,
+    onReceived: (bytes) => {
+      received += bytes;
+    },
+  };
+  const context = sourceContext(options, http, transfer, isPlan);
+  const opened: Source[] = [];
   try {
-    const source = await openSource(spec, {
-      http,
-      offline,
-      revision: options.revision,
-      huggingFaceEndpoint: options.huggingFaceEndpoint,
-      huggingFaceToken: options.huggingFaceToken,
-      bundledRoot: options.bundledRoot,
-      scratchFolder: `${targetFor(options, undefined)}.${randomBytes(4).toString('hex')}.partial`,
-      onArchiveBytes: (bytes, sizeBytes) => {
-        archiveBytes += bytes;
-        onEvent?.({ type: 'progress', path: '', bytes: archiveBytes, sizeBytes });
-      },
-      signal,
+    const { primary, spec, listing } = await openPrimary(specs, options, context, transfer, opened, passOver);
+    const helpers = listing.hasHashes ? specs.filter((other) => other !== spec && FILE_KINDS.has(other.kind)) : [];
+    const mirrors = helpers.map((helper) => mirrorOf(helper, context, transfer, opened, passOver));
+    return await work({
+      primary,
+      listing,
+      mirrors: helpers.map(labelOf),
+      mirrorsOf: (file) => mirrors.map((mirror) => mirror(file)),
+      passedOver,
+      transfer,
+      received: () => received,
     });
-    try {
-      return await work(source, spec);
-    } finally {
-      await source.close();
-    }
   } finally {
+    for (const source of opened) await source.close();
     await http.close();
   }
 }
 
-async function listSelected(source: Source, spec: SourceSpec, options: PullOptions) {
-  const { revision, files, leftOut = [] } = await source.list(options.signal);
+/** Kinds that have the files one by one under their names. */
+const FILE_KINDS: ReadonlySet<SourceSpec['kind']> = new Set(['huggingface', 'modelscope', 'http-folder']);
+
+/** The first source that answers. Only a network that fails makes the next one's turn: "not there" is an answer. */
+async function openPrimary(
+  specs: readonly SourceSpec[],
+  options: PullOptions,
+  context: SourceContext,
+  { retry }: TransferOptions,
+  opened: Source[],
+  passOver: (source: string, reason: string) => void,
+) {
+  const candidates = specs.filter((spec) => spec.kind !== 'http-folder');
+  const [folder] = specs;
+  if (candidates.length === 0)
+    throw new UsageError(`${folder ? labelOf(folder) : options.name}: nothing says which files are there`, {
+      code: 'no-listing',
+      hint: 'give the URL of a zip, or pull from a hub as well',
+    });
+  for (const [at, spec] of candidates.entries()) {
+    options.onEvent?.({ type: 'source', source: labelOf(spec) });
+    try {
+      const primary = await openSource(spec, context);
+      opened.push(primary);
+      // with another place to turn to, a few seconds of patience are enough
+      const patience =
+        at + 1 < candidates.length && retry ? { ...retry, attempts: Math.min(2, retry.attempts) } : retry;
+      // an archive's directory takes several requests, each with its own retries
+      const found =
+        spec.kind === 'archive'
+          ? await primary.list(options.signal)
+          : await withRetries(() => primary.list(options.signal), patience, options.signal);
+      return { primary, spec, listing: select(found, primary, spec, options, context.isPlan) };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(error instanceof FsbError && error.retryable) || at + 1 === candidates.length) throw error;
+      passOver(labelOf(spec), error.message);
+    }
+  }
+  throw new Error('unreachable: the last candidate returns or throws');
+}
+
+function select(
+  { revision, files, leftOut = [] }: Awaited<ReturnType<Source['list']>>,
+  primary: Source,
+  spec: SourceSpec,
+  options: PullOptions,
+  isPlan: boolean,
+) {
   // A URL of one file is taken at its word; a repository holds much that is no part of a checkpoint.
-  const selected = spec.kind === 'http' ? files : selectFiles(files, options, source.label);
+  const isOneFile = spec.kind === 'http' || (isPlan && spec.kind === 'archive' && files[0]?.sizeBytes === undefined);
+  const selected = isOneFile ? files : selectFiles(files, options, primary.label);
   options.onEvent?.({ type: 'files', revision, files: selected, totalBytes: totalOf(selected) });
-  return { revision, files: selected, leftOut };
+  const hasHashes = files.some((file) => file.sha256 !== undefined || file.gitSha1 !== undefined);
+  return { revision, files: selected, leftOut, hasHashes };
+}
+
+/** Asks a further source, once, when the first file wants it; a function from a file to what it can do for it. */
+function mirrorOf(
+  spec: SourceSpec,
+  context: SourceContext,
+  { retry }: TransferOptions,
+  opened: Source[],
+  passOver: (source: string, reason: string) => void,
+): (file: SourceFile) => Promise<Supplier | undefined> {
+  const open = async (): Promise<
+    { source: Source; files: ReadonlyMap<string, SourceFile> | undefined } | undefined
+  > => {
+    try {
+      const source = await openSource(spec, context);
+      opened.push(source);
+      if (spec.kind === 'http-folder') return { source, files: undefined };
+      const { files } = await withRetries(() => source.list(context.signal), retry, context.signal);
+      return { source, files: new Map(files.map((file) => [file.path, file])) };
+    } catch (error) {
+      if (!context.signal?.aborted) passOver(labelOf(spec), messageOf(error));
+      return undefined;
+    }
+  };
+  let mirror: ReturnType<typeof open> | undefined;
+  return async (file) => {
+    mirror ??= open();
+    const found = await mirror;
+    if (!found) return undefined;
+    if (!found.files) return { source: found.source, file };
+    const same = found.files.get(file.path);
+    if (!same) return undefined;
+    const differs = (a: unknown, b: unknown): boolean => a !== undefined && b !== undefined && a !== b;
+    if (
+      differs(same.sizeBytes, file.sizeBytes) ||
+      differs(same.sha256, file.sha256) ||
+      differs(same.gitSha1, file.gitSha1)
+    ) {
+      passOver(labelOf(spec), `${file.path}: it lists other bytes than the published ones`);
+      return undefined;
+    }
+    return { source: found.source, file: same };
+  };
+}
+
+function sourceContext(
+  options: PullOptions,
+  http: HttpClient,
+  transfer: TransferOptions,
+  isPlan: boolean,
+): SourceContext {
+  const { onEvent } = options;
+  return {
+    http,
+    offline: options.offline ?? false,
+    revision: options.revision,
+    huggingFaceEndpoint: options.huggingFaceEndpoint,
+    huggingFaceToken: options.huggingFaceToken,
+    modelScopeEndpoint: options.modelScopeEndpoint,
+    bundledRoot: options.bundledRoot,
+    scratchFolder: `${targetFor(options, undefined)}.archive.partial`,
+    transfer,
+    onArchiveBytes: (bytes, sizeBytes) => onEvent?.({ type: 'progress', path: '', bytes, sizeBytes }),
+    isPlan,
+    signal: options.signal,
+  };
+}
+
+// --- internal ---
+
+/** Files nobody vouches for are held to what they were the first time. */
+async function pinUnhashed(
+  { firstUseFile }: PullOptions,
+  files: readonly SourceFile[],
+  done: readonly TransferredFile[],
+  folder: string,
+): Promise<void> {
+  if (firstUseFile === undefined) return;
+  const unhashed = new Set(files.filter((f) => f.sha256 === undefined && f.gitSha1 === undefined).map((f) => f.path));
+  const remote = done.filter((file) => unhashed.has(file.path) && /^(archive:)?https?:/.test(file.source));
+  try {
+    await pinFirstUse(firstUseFile, remote);
+  } catch (error) {
+    if (error instanceof IntegrityError) await rm(folder, { recursive: true, force: true }); // not to be gone on with
+    throw error;
+  }
+}
+
+function reposOf(sources: readonly SourceSpec[]): CachedRepos {
+  return {
+    huggingFace: sources.flatMap((s) => (s.kind === 'huggingface' ? [s.repo, ...(s.formerRepos ?? [])] : [])),
+    modelScope: sources.flatMap((s) => (s.kind === 'modelscope' ? [s.repo] : [])),
+  };
+}
+
+/** A former run may have wanted other files. */
+async function keepOnly(folder: string, files: readonly SourceFile[]): Promise<void> {
+  const wanted = new Set(files.flatMap(({ path: name }) => [name, `${name}.packed`]));
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    const full = path.join(entry.parentPath, entry.name);
+    const name = path.relative(folder, full).split(path.sep).join('/');
+    if (entry.isFile() && !wanted.has(name)) await rm(full, { force: true });
+  }
 }
 
 /** The result for a folder which has everything already, else undefined. */

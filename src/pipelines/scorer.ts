@@ -7,6 +7,7 @@ import { type Manifest, readManifest } from '../registry/manifest.ts';
 import { logSumExp } from '../tensor/math.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
+import { continuationScores } from './continuations.ts';
 import { Decoder, decoderGraph } from './decoder.ts';
 import { Encoder, type OpenModelOptions, type Row } from './encoder.ts';
 import { EncoderDecoder } from './encoder-decoder.ts';
@@ -118,21 +119,11 @@ export class Scorer {
     candidates: readonly number[][],
     signal?: AbortSignal,
   ): Promise<number[][]> {
+    if (model instanceof EncoderDecoder)
+      return continuationScores(model, tokenizer.encodeIds(text).ids, candidates, signal);
     const start = startToken(model);
-    if (model instanceof EncoderDecoder) {
-      if (start === undefined)
-        throw new UsageError(`${this.manifest.name} names no token that the decoder begins with`, {
-          code: 'no-start-token',
-        });
-      return scoreContinuations(
-        await model.withSource(tokenizer.encodeIds(text).ids, signal),
-        [start],
-        candidates,
-        signal,
-      );
-    }
     const ids = tokenizer.encodeIds(text, { addSpecialTokens: false }).ids;
-    return scoreContinuations(model, start === undefined ? ids : [start, ...ids], candidates, signal);
+    return continuationScores(model, start === undefined ? ids : [start, ...ids], candidates, signal);
   }
 
   /** One [MASK] of the text becomes as many as the candidate has tokens; all are read at once. */

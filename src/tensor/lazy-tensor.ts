@@ -151,20 +151,20 @@ export interface StoredRows {
 }
 
 /**
- * Prepares to read rows [from, to) of the first dimension, about `rowsPerBlock` at a time and in any order; further
- * dimensions count as columns. Rows that lie close together are read when asked for; those of a transposed view are cut
+ * Prepares to read rows [from, to) of the first dimension, in any order; further dimensions count as columns. Rows that lie close together are read when asked for; those of a transposed view are cut
  * out of its stored bytes, read once (see WHOLE_VIEW_BYTES). Each result is good until the next; all use `memory`.
  */
 export async function openRows(
   tensor: LazyTensor,
-  rowsPerBlock: number,
   memory: Memory,
 ): Promise<(from: number, to: number) => Promise<StoredRows>> {
   const { shape, strides, storage } = tensor;
   const width = DTYPES[tensor.dtype].bytes;
   const [rowStride = 0, columnStride = 1] = strides;
-  if (shape.length === 2 && isScattered(tensor, rowsPerBlock)) {
-    const held = memory(extentOf(shape, strides) * width);
+  const extent = extentOf(shape, strides);
+  const isTurned = shape.length === 2 && columnStride > 1 && extent <= 2 * elementCountOf(shape);
+  if (isTurned && extent * width <= WHOLE_VIEW_BYTES) {
+    const held = memory(extent * width);
     await storage.source.readInto(held, tensor.offset * width);
     return async (from) => ({ bytes: held, at: from * rowStride, rowStride, columnStride });
   }

@@ -30,7 +30,9 @@ export function logSumExp(values: Float32Array): number {
     const r = d - n * Math.LN2;
     sum +=
       POWERS_OF_TWO[-n]! *
-      (1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040 + r / 40320))))))));
+      (1 +
+        r *
+          (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040 + r / 40320))))))));
   }
   return most + Math.log(sum);
 }

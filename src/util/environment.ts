@@ -17,6 +17,7 @@ export interface Environment {
   readonly huggingFaceToken: string | undefined;
   readonly huggingFaceCache: string;
   readonly modelScopeEndpoint: string;
+  readonly modelScopeCache: string;
   /** Threads of a session; undefined lets the engine choose. */
   readonly threads: number | undefined;
   /** Which binding drives ONNX Runtime: its C API through koffi, or the stock JavaScript API. @default "auto" */
@@ -39,6 +40,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     huggingFaceToken: get('HF_TOKEN'),
     huggingFaceCache: get('HF_HUB_CACHE') ?? path.join(hfHome, 'hub'),
     modelScopeEndpoint: (get('FSB_MODELSCOPE_ENDPOINT') ?? 'https://modelscope.cn').replace(/\/+$/, ''),
+    modelScopeCache: get('MODELSCOPE_CACHE') ?? path.join(os.homedir(), '.cache', 'modelscope'),
     threads: Number.isInteger(threads) && threads > 0 ? threads : undefined,
     runtime: get('FSB_RUNTIME') ?? 'auto',
     noColor: get('NO_COLOR') !== undefined,

@@ -103,7 +103,8 @@ export async function writeFolder<T>(target: string, work: (folder: string) => P
   }
 }
 
-async function replaceFolder(from: string, to: string): Promise<void> {
+/** Renames a folder, in place of a former one if there is one. */
+export async function replaceFolder(from: string, to: string): Promise<void> {
   if (!(await pathExists(to))) return rename(from, to);
   const old = `${to}.${randomBytes(4).toString('hex')}.old`;
   await rename(to, old); // rename cannot replace a folder that is not empty

@@ -2,7 +2,6 @@
  * The list of a zip's entries, from bytes nobody vouches for. The end records are found and bounded here, the central
  * directory itself is parsed by unzipper, then every entry is judged. Format: PKWARE APPNOTE.TXT 6.3, sections 4.3-4.5.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type CentralDirectory, Open, type File as UnzipperFile } from 'unzipper';
 import { IntegrityError, messageOf, UnsupportedError } from './errors.ts';
@@ -32,6 +31,12 @@ export interface ZipDirectory {
   readonly entries: readonly ZipEntry[];
   /** Offset of the central directory: the data of every entry ends before it. */
   readonly dataEnd: number;
+}
+
+/** What a directory is read from: a file handle, or the same over the network. */
+export interface RandomAccess {
+  stat(): Promise<{ readonly size: number }>;
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
 }
 
 const DEFAULT_LIMITS = { maxEntries: 10_000, maxTotalBytes: 64e9 };
@@ -70,7 +75,7 @@ const parseDirectory = Open.custom as unknown as (
  * UnsupportedError for compression methods other than stored and deflated.
  */
 export async function readZipDirectory(
-  handle: FileHandle,
+  handle: RandomAccess,
   file: string,
   limits: ZipLimits = {},
 ): Promise<ZipDirectory> {
@@ -130,7 +135,7 @@ interface EndRecord {
   readonly endOffset: number;
 }
 
-async function findEnd(handle: FileHandle, file: string): Promise<EndRecord> {
+async function findEnd(handle: RandomAccess, file: string): Promise<EndRecord> {
   const fileBytes = (await handle.stat()).size;
   const tailStart = Math.max(0, fileBytes - END_RECORD_BYTES - MAX_COMMENT_BYTES);
   const tail = await readAt(handle, tailStart, fileBytes - tailStart, file);
@@ -161,7 +166,7 @@ async function findEnd(handle: FileHandle, file: string): Promise<EndRecord> {
   return { numberOfEntries: end.numberOfEntries, size: end.size, offset: end.offset, endOffset };
 }
 
-async function readZip64End(handle: FileHandle, file: string, endOffset: number) {
+async function readZip64End(handle: RandomAccess, file: string, endOffset: number) {
   const locatorOffset = endOffset - ZIP64_LOCATOR_BYTES;
   if (locatorOffset < 0) throw corrupt(file, 'no zip64 locator before the end record');
   const locator = await readAt(handle, locatorOffset, ZIP64_LOCATOR_BYTES, file);
@@ -180,7 +185,7 @@ async function readZip64End(handle: FileHandle, file: string, endOffset: number)
 }
 
 /** Reads exactly `length` bytes; a file that ends before is a truncated archive. */
-export async function readAt(handle: FileHandle, position: number, length: number, file: string): Promise<Buffer> {
+export async function readAt(handle: RandomAccess, position: number, length: number, file: string): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(bytes, done, length - done, position + done);

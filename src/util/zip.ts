@@ -12,9 +12,17 @@ import { crc32, createInflateRaw } from 'node:zlib';
 import { writeError } from './disk.ts';
 import { IntegrityError, isSystemError, NotFoundError } from './errors.ts';
 import { formatBytes } from './format.ts';
-import { corrupt, readAt, readZipDirectory, unsafe, type ZipEntry, type ZipLimits } from './zip-directory.ts';
+import {
+  corrupt,
+  type RandomAccess,
+  readAt,
+  readZipDirectory,
+  unsafe,
+  type ZipEntry,
+  type ZipLimits,
+} from './zip-directory.ts';
 
-export type { ZipEntry, ZipLimits } from './zip-directory.ts';
+export type { RandomAccess, ZipEntry, ZipLimits } from './zip-directory.ts';
 
 export interface ZipArchive {
   /** The file as it was given, for messages. */
@@ -49,7 +57,7 @@ export async function openZip(file: string, limits: ZipLimits = {}): Promise<Zip
   try {
     const { entries, dataEnd } = await readZipDirectory(handle, file, limits);
     const stream = (entry: ZipEntry): Readable =>
-      Readable.from(checkedChunks(handle, file, entry, dataEnd), { objectMode: false });
+      Readable.from(entryChunks(handle, file, entry, dataEnd), { objectMode: false });
     return {
       file,
       entries,
@@ -92,27 +100,33 @@ export async function readZipEntry(file: string, name: string, maxBytes = DEFAUL
   }
 }
 
-// --- internal ---
-
-async function openFile(file: string): Promise<FileHandle> {
-  try {
-    return await open(file, 'r');
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) throw new NotFoundError(`${file} does not exist`, { code: 'file-not-found' });
-    throw error;
-  }
-}
-
-async function* checkedChunks(
-  handle: FileHandle,
+/** Where an entry's compressed bytes are in the archive; `end` is exclusive. Throws IntegrityError. */
+export async function entryRange(
+  access: RandomAccess,
   file: string,
   entry: ZipEntry,
   dataEnd: number,
+): Promise<{ start: number; end: number }> {
+  const label = labelOf(entry);
+  const header = await readAt(access, entry.offset, LOCAL_HEADER_BYTES, file);
+  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE)
+    throw corrupt(file, `${label}: no local header at ${entry.offset}`);
+  const start = entry.offset + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const end = start + entry.compressedBytes;
+  if (end > dataEnd) throw corrupt(file, `${label} reaches beyond the archive's data`);
+  return { start, end };
+}
+
+/** An entry's bytes from its compressed ones; fails with IntegrityError where size or CRC-32 are not the declared ones. */
+export async function* unpackEntry(
+  compressed: AsyncIterable<Buffer>,
+  entry: ZipEntry,
+  file: string,
 ): AsyncGenerator<Buffer> {
-  const label = `entry ${JSON.stringify(entry.path)}`;
+  const label = labelOf(entry);
   let bytes = 0;
   let checksum = 0;
-  for await (const chunk of rawChunks(handle, file, entry, dataEnd)) {
+  for await (const chunk of entry.method === 'stored' ? compressed : inflated(compressed, entry, file)) {
     bytes += chunk.length;
     if (bytes > entry.sizeBytes)
       throw unsafe(file, `${label} declares ${entry.sizeBytes} bytes and unpacks to more`, entry.path);
@@ -128,20 +142,20 @@ async function* checkedChunks(
     });
 }
 
-async function* rawChunks(handle: FileHandle, file: string, entry: ZipEntry, dataEnd: number): AsyncGenerator<Buffer> {
-  const label = `entry ${JSON.stringify(entry.path)}`;
-  const header = await readAt(handle, entry.offset, LOCAL_HEADER_BYTES, file);
-  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE)
-    throw corrupt(file, `${label}: no local header at ${entry.offset}`);
-  const start = entry.offset + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const end = start + entry.compressedBytes; // exclusive
-  if (end > dataEnd) throw corrupt(file, `${label} reaches beyond the archive's data`);
+// --- internal ---
+
+async function* entryChunks(
+  handle: FileHandle,
+  file: string,
+  entry: ZipEntry,
+  dataEnd: number,
+): AsyncGenerator<Buffer> {
+  const { start, end } = await entryRange(handle, file, entry, dataEnd);
+  yield* unpackEntry(readRange(handle, start, end, file), entry, file);
+}
+
+async function* inflated(compressed: AsyncIterable<Buffer>, entry: ZipEntry, file: string): AsyncGenerator<Buffer> {
   if (entry.compressedBytes === 0) return;
-  const compressed = readRange(handle, start, end, file);
-  if (entry.method === 'stored') {
-    yield* compressed;
-    return;
-  }
   const inflate = createInflateRaw({ chunkSize: INFLATE_CHUNK_BYTES });
   const input = Readable.from(compressed, { objectMode: false });
   input.on('error', (error) => inflate.destroy(error));
@@ -150,10 +164,21 @@ async function* rawChunks(handle: FileHandle, file: string, entry: ZipEntry, dat
     yield* inflate as AsyncIterable<Buffer>;
   } catch (error) {
     if (error instanceof Error && /^(Z_|ERR_)/.test((error as NodeJS.ErrnoException).code ?? ''))
-      throw corrupt(file, `${label} cannot be inflated (${error.message})`, error);
+      throw corrupt(file, `${labelOf(entry)} cannot be inflated (${error.message})`, error);
     throw error;
   } finally {
     input.destroy();
+  }
+}
+
+const labelOf = (entry: ZipEntry): string => `entry ${JSON.stringify(entry.path)}`;
+
+async function openFile(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'r');
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) throw new NotFoundError(`${file} does not exist`, { code: 'file-not-found' });
+    throw error;
   }
 }
 

@@ -36,10 +36,19 @@ describe('loadSplit', () => {
     expect(fromZip).toMatchObject({ md5: fromFolder.md5, dropped: 1, available: 2 });
   });
 
-  it('keeps the first rows under a limit and says how many there were', async () => {
-    const data = await loadSplit({ task: tnews, source: folder('tnews'), limit: 2 });
-    expect(data.examples.map((example) => example.id)).toEqual([0, 1]);
-    expect(data.available).toBe(3);
+  it('draws a seeded subset across the file under a limit, in file order, and says how many there were', async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `{"sentence1":"${i}","sentence2":"b","label":"1"}`);
+    const source = await fileOf(...rows);
+    const draw = async (limit: number, seed?: number) =>
+      (await loadSplit({ task: afqmc, source, limit, seed })).examples.map(({ id }) => Number(id));
+    const eight = await draw(8);
+    expect(eight).toEqual(await draw(8, 0));
+    expect(eight).toEqual([...eight].sort((a, b) => a - b));
+    expect(eight).not.toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // it was the first rows once
+    expect(await draw(16)).toEqual(expect.arrayContaining(eight)); // a smaller subset lies in a larger one
+    expect(await draw(8, 1)).not.toEqual(eight);
+    expect(await loadSplit({ task: afqmc, source, limit: 8 })).toMatchObject({ available: 40, sampleSeed: 0 });
+    expect((await loadSplit({ task: afqmc, source, limit: 40 })).sampleSeed).toBeUndefined();
     await expect(loadSplit({ task: tnews, source: folder('tnews'), limit: 0 })).rejects.toMatchObject({ exitCode: 2 });
   });
 

@@ -5,6 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { EncodedRow, HeadScorer } from '../../src/evaluation/head-scorer.ts';
+import { type HeadMethodOptions, headMethod } from '../../src/evaluation/methods/head.ts';
+import { type PredictOptions, predict } from '../../src/evaluation/predict.ts';
 
 /** Synthetic rows in the data sets' formats, a folder per task. */
 export const FIXTURES = path.resolve('test/fixtures/evaluation');
@@ -47,4 +49,11 @@ export function fakeScorer(labels: readonly string[], answer: (text: string) => 
       return batch.map((row) => Float32Array.from(answer(String.fromCodePoint(...row.ids))));
     },
   };
+}
+
+/** Predicts with a head and gives the logits back in file order. */
+export async function predictHead(options: Omit<PredictOptions, 'method' | 'labels'> & HeadMethodOptions) {
+  const batches = await predict({ ...options, method: headMethod(options), labels: options.task.labels.length });
+  const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
+  return { logits: rows.map((row) => row.scores), tokens: rows.reduce((sum, row) => sum + row.tokens, 0) };
 }

@@ -47,7 +47,7 @@ describe.runIf(hasShared('data', 'clue'))('the real data sets', () => {
   it('have the majority label that each task states', async () => {
     for (const [task, archive] of SPLITS.filter(([, , split]) => split === 'dev')) {
       const { examples } = await load(task, archive);
-      const { label, count, examples: total } = CLUE_TASKS[task].devMajority;
+      const { label, count, examples: total } = CLUE_TASKS[task].devMajority!;
       expect([examples.filter((e) => e.label === label).length, examples.length], task).toEqual([count, total]);
       for (const other of CLUE_TASKS[task].labels)
         expect(examples.filter((e) => e.label === other.value).length).toBeLessThanOrEqual(count);

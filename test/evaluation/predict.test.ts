@@ -1,8 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Example } from '../../src/evaluation/dataset.ts';
-import { predictHead } from '../../src/evaluation/predict.ts';
 import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
-import { fakeScorer } from './fixtures.ts';
+import { fakeScorer, predictHead } from './fixtures.ts';
 
 const { afqmc, ocnli } = CLUE_TASKS;
 const example = (id: number, text: string, pair?: string): Example => ({
@@ -15,7 +14,7 @@ const examples = ['三个字', '一', '这里五个字', '四个字。', '两字
 /** Column 0 holds the row's length, so that a row out of place shows. */
 const lengthScorer = () => fakeScorer(['0', '1'], (text) => [[...text].length, 0]);
 
-describe('predictHead', () => {
+describe('predict, with a head,', () => {
   it('scores in batches of like length and gives the logits back in file order', async () => {
     const scorer = lengthScorer();
     const { logits, tokens } = await predictHead({ task: afqmc, examples, scorer, batchTokens: 8 });

@@ -27,6 +27,7 @@ describe('the report', () => {
         'ocnli',
         'dev',
         'fake',
+        'head',
         'int8',
         '33.33',
         '6.15–79.23',
@@ -53,12 +54,13 @@ describe('the report', () => {
     const doubtful = await run({
       majority: 0.9,
       available: 2950,
+      sampleSeed: 0,
       data: { file: 'dev.json', md5: 'ab', official: false, variant: 'rebuilt' },
       nearTies: [{ index: 0, id: 0, labels: ['entailment', 'neutral'], gap: 0 }],
     });
     expect(runNotes(doubtful, 'en')).toEqual([
       'ocnli dev: below the majority label (90.00 %)',
-      'ocnli dev: only the first 3 of 2950 examples',
+      'ocnli dev: a subset of 3 of 2950 examples, drawn by seed 0',
       'ocnli dev: dev.json is not the official file (rebuilt)',
       'ocnli dev: rows without an agreed label, left out: 1',
       'ocnli dev: near ties, whose answers may turn with rounding: 1',
@@ -69,9 +71,9 @@ describe('the report', () => {
   it('can be Markdown', async () => {
     expect(reportMarkdown([await run()], 'zh')).toBe(
       [
-        '| 任务 | 划分 | 模型 | 数值类型 | 准确率 % | 95 % 置信区间 | 样本数 | 多数类 % | 公开成绩 % |',
-        '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
-        '| ocnli | dev | fake | int8 | 33.33 | 6.15–79.23 | 3 | 33.33 | erlangshen-1.3b 79.17 （在区间内） |',
+        '| 任务 | 划分 | 模型 | 方法 | 数值类型 | 准确率 % | 95 % 置信区间 | 样本数 | 多数类 % | 公开成绩 % |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+        '| ocnli | dev | fake | head | int8 | 33.33 | 6.15–79.23 | 3 | 33.33 | erlangshen-1.3b 79.17 （在区间内） |',
         '',
         '- ocnli dev: 已剔除 1 行无一致标注的样本',
         '',

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { chooseSource, parseLocation } from '../../src/hub/choose-source.ts';
+import { chooseSources, parseLocation } from '../../src/hub/choose-source.ts';
 import type { SourceSpec } from '../../src/hub/sources/source.ts';
 import { FsbError } from '../../src/util/errors.ts';
 
@@ -18,22 +18,21 @@ const bundled: SourceSpec = { kind: 'bundled', path: 'models/a.zip', sha256: 'a'
 
 const errorOf = (specs: SourceSpec[], offline: boolean): FsbError => {
   try {
-    chooseSource('wenzhong-3.5b', specs, offline);
+    chooseSources('wenzhong-3.5b', specs, offline);
   } catch (error) {
     if (error instanceof FsbError) return error;
   }
   throw new Error('expected an FsbError');
 };
 
-describe('chooseSource', () => {
-  it('takes the first that can be used and says why others were passed over', () => {
-    const { spec, passedOver } = chooseSource('x', [expired, modelscope, hub], false);
-    expect(spec).toBe(hub);
+describe('chooseSources', () => {
+  it('takes those that can be used and says why others were passed over', () => {
+    const { specs, passedOver } = chooseSources('x', [expired, hub, modelscope], false);
+    expect(specs).toEqual([hub, modelscope]);
     expect(passedOver.map(({ source, reason }) => [source, reason.code])).toEqual([
       ['archive:https://obs.example/闻仲-3.5B.zip', 'expired-url'],
-      ['modelscope:Fengshenbang/Wenzhong-GPT2-3.5B', 'unsupported-source'],
     ]);
-    expect(chooseSource('x', [hub, bundled], true).spec).toBe(bundled);
+    expect(chooseSources('x', [hub, bundled], true).specs).toEqual([bundled]);
   });
 
   it.each([
@@ -46,15 +45,7 @@ describe('chooseSource', () => {
       /huggingface:IDEA-CCNL\/Wenzhong-GPT2-3\.5B is needed, is not on this machine/,
     ],
     ['only a published link that expired', [expired], false, 'expired-url', 5, /expired on 2022-11-12/],
-    [
-      'only a signed link that expired',
-      [signed, modelscope],
-      false,
-      'expired-url',
-      5,
-      /Signature=\*\*\* expired on 2022-11-12/,
-    ],
-    ['only ModelScope', [modelscope], false, 'unsupported-source', 8, /ModelScope/],
+    ['only a signed link that expired', [signed], false, 'expired-url', 5, /Signature=\*\*\* expired on 2022-11-12/],
     ['no source at all', [], false, 'no-source', 3, /wenzhong-3\.5b/],
   ])('%s', (_case, specs, offline, code, exitCode, message) => {
     const error = errorOf(specs, offline);
@@ -68,6 +59,7 @@ describe('parseLocation', () => {
   it.each([
     ['https://h/a.ZIP?Signature=1', { kind: 'archive', url: 'https://h/a.ZIP?Signature=1' }],
     ['https://h/pytorch_model.bin', { kind: 'http', url: 'https://h/pytorch_model.bin' }],
+    ['https://h/models/', { kind: 'http-folder', url: 'https://h/models/' }],
     ['file:///tmp/a.zip', { kind: 'local', path: 'file:///tmp/a.zip' }],
     ['./model', { kind: 'local', path: './model' }],
     ['/data/model', { kind: 'local', path: '/data/model' }],

@@ -1,6 +1,7 @@
 import { connect, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttpClient, type GetOptions, type HttpOptions } from '../../src/hub/http.ts';
+import { retryAfterMs } from '../../src/hub/http-errors.ts';
 import { errorOf } from './scratch.ts';
 import { bytes, type Handler, redirect, stalled, startServer, status, truncated } from './server.ts';
 
@@ -123,15 +124,46 @@ describe('secrets', () => {
 describe('ranges', () => {
   it('reads from an offset', async () => {
     await using server = await startServer({ '/x': bytes('0123456789') });
-    expect(await read(`${server.url}/x`, { offset: 7 })).toBe('789');
+    expect(await read(`${server.url}/x`, { range: { start: 7 } })).toBe('789');
+    expect(await read(`${server.url}/x`, { range: { start: 2, end: 5 } })).toBe('234');
+  });
+
+  it('says where the bytes begin when a server sends the whole', async () => {
+    await using server = await startServer({ '/x': status(200, { etag: '"a"' }, '0123456789') });
+    const client = createHttpClient();
+    const { start, isPartial, validator } = await client.get(`${server.url}/x`, { range: { start: 7 } });
+    expect({ start, isPartial, validator }).toEqual({ start: 0, isPartial: false, validator: '"a"' });
+    await client.close();
   });
 
   it.each([
-    ['ignores the range', status(200, {}, '0123456789'), 'no-range-support'],
-    ['sends another range', status(206, { 'content-range': 'bytes 0-9/10' }, '0123456789'), 'wrong-range'],
-  ])('refuses a server that %s', async (_what, handler, code) => {
-    await using server = await startServer({ '/x': handler });
-    expect(await errorOf(read(`${server.url}/x`, { offset: 7 }))).toMatchObject({ code, exitCode: 4 });
+    ['another range', 'bytes 0-9/10'],
+    ['more than was asked for', 'bytes 7-9/10'],
+    ['no range', 'nonsense'],
+  ])('refuses a server that sends %s', async (_what, range) => {
+    await using server = await startServer({ '/x': status(206, { 'content-range': range }, '0123456789') });
+    expect(await errorOf(read(`${server.url}/x`, { range: { start: 7, end: 9 } }))).toMatchObject({
+      code: 'wrong-range',
+      exitCode: 4,
+    });
+  });
+
+  it('asks for a range only of the same file, by a strong validator', async () => {
+    await using server = await startServer({ '/x': bytes('0123456789', '"a"') });
+    expect(await read(`${server.url}/x`, { range: { start: 7 }, ifRange: '"a"' })).toBe('789');
+    expect(await read(`${server.url}/x`, { range: { start: 7 }, ifRange: '"b"' })).toBe('0123456789');
+    expect(await read(`${server.url}/x`, { range: { start: 7 }, ifRange: 'W/"a"' })).toBe('789');
+  });
+});
+
+describe('retryAfterMs', () => {
+  it('reads seconds and dates, and nothing else', () => {
+    const now = Date.parse('2026-01-01T00:00:00Z');
+    expect(retryAfterMs('7', now)).toBe(7000);
+    expect(retryAfterMs('Thu, 01 Jan 2026 00:01:00 GMT', now)).toBe(60_000);
+    expect(retryAfterMs('Wed, 31 Dec 2025 00:00:00 GMT', now)).toBe(0);
+    expect(retryAfterMs('soon', now)).toBeUndefined();
+    expect(retryAfterMs('', now)).toBeUndefined();
   });
 });
 

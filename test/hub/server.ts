@@ -32,18 +32,29 @@ export async function startServer(routes: Readonly<Record<string, Handler>>): Pr
   };
 }
 
-/** Answers with bytes, honouring Range. */
-export function bytes(body: Buffer | string): Handler {
+/** Answers with bytes, honouring Range and, when an ETag is given, If-Range. */
+export function bytes(body: Buffer | string, etag?: string): Handler {
   const whole = Buffer.from(body as string);
   return (request, response) => {
-    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    if (start > 0)
-      response.writeHead(206, {
-        'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}`,
-        'content-length': whole.length - start,
-      });
-    else response.writeHead(200, { 'content-length': whole.length });
-    response.end(whole.subarray(start));
+    const tag = etag === undefined ? {} : { etag };
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+    const condition = request.headers['if-range'];
+    if (first === undefined || (condition !== undefined && condition !== etag)) {
+      response.writeHead(200, { 'content-length': whole.length, ...tag }).end(whole);
+      return;
+    }
+    const start = Number(first);
+    if (start >= whole.length) {
+      response.writeHead(416, { 'content-range': `bytes */${whole.length}` }).end();
+      return;
+    }
+    const end = Math.min(whole.length, last ? Number(last) + 1 : whole.length);
+    response.writeHead(206, {
+      'content-range': `bytes ${start}-${end - 1}/${whole.length}`,
+      'content-length': end - start,
+      ...tag,
+    });
+    response.end(whole.subarray(start, end));
   };
 }
 
@@ -64,9 +75,9 @@ export function truncated(body: string, promised: number): Handler {
 }
 
 /** Sends a first chunk and then nothing. */
-export function stalled(body: string): Handler {
+export function stalled(body: string, promised = 1e6): Handler {
   return (_request, response) => {
-    response.writeHead(200, { 'content-length': 1e6 });
+    response.writeHead(200, { 'content-length': promised });
     response.write(body);
   };
 }

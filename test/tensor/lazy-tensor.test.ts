@@ -5,6 +5,7 @@ import {
   elementCountOf,
   extentOf,
   type LazyTensor,
+  openRows,
   readFloat32,
   readStored,
   rowChunks,
@@ -173,5 +174,37 @@ describe('rowChunks', () => {
     const chunks: number[][] = [];
     for await (const chunk of storedRowChunks(view, 2)) chunks.push([...chunk]);
     expect(chunks).toEqual([[1, 2], [3, 4], [5]]);
+  });
+});
+
+describe('openRows', () => {
+  const memory = (length: number): Uint8Array => new Uint8Array(length);
+
+  async function numbersOf(view: LazyTensor, from: number, to: number, step: number): Promise<number[]> {
+    const read = await openRows(view, memory);
+    const columns = elementCountOf(view.shape.slice(1));
+    const numbers: number[] = [];
+    for (let block = from; block < to; block += step) {
+      const count = Math.min(step, to - block);
+      const { bytes, at, rowStride, columnStride } = await read(block, block + count);
+      const stored = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+      for (let r = 0; r < count; r++)
+        for (let c = 0; c < columns; c++) numbers.push(stored[at + r * rowStride + c * columnStride]!);
+    }
+    return numbers;
+  }
+
+  it.each(VIEWS)('%s: the same numbers in blocks of every size', async (_, view) => {
+    const rows = view.shape[0] ?? 1;
+    for (const step of [1, 3, 1000]) expect(await numbersOf(view, 0, rows, step)).toEqual(expectedOf(view));
+  });
+
+  it('reads a transposed weight once, and rows of a dense one only when asked for', async () => {
+    const transposed = counting([30, 20], [1, 30]);
+    await numbersOf(transposed, 0, 30, 7);
+    expect([transposed.source.reads, transposed.source.bytesRead]).toEqual([1, transposed.source.sizeBytes]);
+    const dense = counting([30, 20]);
+    await numbersOf(dense, 4, 6, 2);
+    expect([dense.source.reads, dense.source.bytesRead]).toEqual([1, 2 * 20 * 4]);
   });
 });

@@ -1,175 +1,123 @@
-/** fsb eval --task TASK[,TASK]: scores a model on CLUE tasks. */
-import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
-import { Option } from 'commander';
-import type { ClueTask } from '../../evaluation/clue-task.ts';
-import { loadSplit } from '../../evaluation/dataset.ts';
-import { encoderScorer } from '../../evaluation/encoder-scorer.ts';
-import { type EvaluationRun, evaluateHead } from '../../evaluation/evaluate.ts';
-import { taskReferences } from '../../evaluation/references.ts';
-import { runNotes, runTable } from '../../evaluation/report.ts';
-import { getClueTask } from '../../evaluation/tasks/index.ts';
-import type { Encoder } from '../../pipelines/encoder.ts';
-import { resultsFolder } from '../../registry/home.ts';
-import { evalDefault, findModel, getDataset } from '../../registry/registry.ts';
-import { NotFoundError, UsageError, ValidationError } from '../../util/errors.ts';
-import { writeBytes } from '../../util/files.ts';
+/** fsb eval --task TASK[,TASK]: scores a model on CLUE and FewCLUE tasks; eval merge, eval lint, eval --compare. */
+import { type Command, Option } from 'commander';
+import { UsageError } from '../../util/errors.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
-import { ensureDataset } from '../ensure-dataset.ts';
-import { environmentOf } from '../provenance.ts';
-import { positiveInteger, type RunningOptions, runningOptions, withEncoder } from '../running.ts';
-import { formatTable } from '../table.ts';
+import type { CompareOptions } from '../eval/compare.ts';
+import type { EvalOptions } from '../eval/options.ts';
+import { positiveInteger, runningOptions, wholeNumber } from '../running.ts';
 
-interface Options extends RunningOptions {
-  readonly task: string;
-  readonly model?: string;
-  readonly split: string;
-  readonly method: 'auto' | 'head';
-  readonly data?: string;
-  readonly limit?: number;
-  readonly batchTokens?: number;
-  readonly labelOrder?: string;
-  readonly out?: string;
-  readonly minAccuracy?: number;
-}
+type Options = EvalOptions & CompareOptions;
 
 export const command: CommandModule = {
   declare(command, run) {
-    runningOptions(command)
-      .requiredOption('--task <names>', 'one or more tasks, comma-separated (fsb list --tasks)')
-      .option('--model <model>', 'name, alias, hub id or folder (default: the registry’s model for the task)')
-      .option('--split <name>', 'train, dev or test', 'dev')
-      .addOption(
-        new Option('--method <how>', 'head: a fine-tuned classifier; auto: what the model can do')
-          .choices(['auto', 'head'])
-          .default('auto'),
-      )
-      .option('--data <path>', 'the task’s zip or folder, instead of downloading it')
-      .option('--limit <n>', 'only the first rows', positiveInteger('--limit'))
-      .option('--batch-tokens <n>', 'most tokens per batch, padding included', positiveInteger('--batch-tokens'))
-      .option('--label-order <labels>', '"baseline" or comma-separated labels by logit, for a head without id2label')
-      .option('--out <dir>', 'where predictions and the report go (default: under FSB_HOME)')
-      .option('--min-accuracy <share>', 'exit with 9 when a score is lower, e.g. 0.55', share('--min-accuracy'))
-      .action(
-        run(async (context, options: Options) => {
-          const tasks = options.task.split(',').map(getClueTask);
-          const out = path.resolve(options.out ?? path.join(resultsFolder(context.environment.home), runName()));
-          const runs: EvaluationRun[] = [];
-          for (const task of tasks) runs.push(await evaluateTask(context, task, options, out));
-          await writeBytes(path.join(out, 'eval.json'), `${JSON.stringify({ schema: 'fsb.eval/1', runs }, null, 2)}\n`);
-          await printRuns(context, runs);
-          requireAccuracy(runs, options.minAccuracy);
-        }),
-      );
+    command
+      .argument('[action]', 'merge: put shards together; lint: check a submission file')
+      .argument('[path]', 'folder of the shards, or the submission file');
+    runningOptions(command);
+    taskOptions(command);
+    longRunOptions(command);
+    reportOptions(command);
+    command.action(
+      run(async (context, action: string | undefined, path: string | undefined, options: Options) =>
+        dispatch(context, action, path, options),
+      ),
+    );
     example(
       command,
       'fsb eval --task poet',
+      'fsb eval --task poet --model zhouwenwang-mini --method lm --limit 100',
       'fsb eval --task afqmc,tnews --model ./my-model --data ./clue',
+      'fsb eval --task clue --data ./clue --model erlangshen-1.3b --report report.html',
       'fsb eval --task poet --min-accuracy 0.55 --json',
+      'fsb eval --task cmnli --model ./my-model --shard auto/8 --out ./shards --resume',
+      'fsb eval merge ./shards',
+      'fsb eval --compare a.predictions.jsonl b.predictions.jsonl',
     );
   },
 };
 
 // --- internal ---
 
-async function evaluateTask(context: Context, task: ClueTask, options: Options, out: string): Promise<EvaluationRun> {
-  const registry = await context.registry();
-  const dataset = getDataset(registry, task.dataset);
-  const source = options.data ?? (await ensureDataset(context, task.dataset)).source;
-  const data = await loadSplit({
-    task,
-    source: await ofTask(source, dataset.sources),
-    split: options.split,
-    limit: options.limit,
-    knownFiles: dataset.files,
-  });
-  const name = options.model ?? (await defaultModel(context, task));
-  return withEncoder(context, name, options, async (model) => {
-    await warnOfContamination(context, model);
-    const progress = await context.output.progress(context.messages.evaluating(task.name), 'rows');
-    await mkdir(out, { recursive: true });
-    try {
-      return await evaluateHead({
-        task,
-        data,
-        scorer: encoderScorer(model),
-        model: {
-          name: model.manifest.name,
-          revision: model.manifest.source.revision ?? null,
-          dtype: model.manifest.dtype,
-        },
-        labelOrder:
-          options.labelOrder === undefined || options.labelOrder === 'baseline'
-            ? (options.labelOrder as 'baseline' | undefined)
-            : options.labelOrder.split(','),
-        batchTokens: options.batchTokens,
-        published: taskReferences(registry, task, options.split, findModel(registry, model.manifest.name)?.name),
-        predictionsFile: path.join(out, `${task.name}.${options.split}.predictions.jsonl`),
-        environment: environmentOf(model, options.threads ?? context.environment.threads),
-        onProgress: ({ done, total }) => progress.update(done, total),
-        signal: context.signal,
-      });
-    } finally {
-      progress.stop();
-    }
-  });
+function taskOptions(command: Command): void {
+  command
+    .option('--task <names>', 'tasks, comma-separated (fsb list --tasks); clue, fewclue, or a task file ./mine.json')
+    .option('--model <model>', 'name, alias, hub id or folder (default: the registry’s model for the task)')
+    .option('--split <name>', 'train, dev, test, … (default: dev, for FewCLUE test_public)')
+    .addOption(
+      new Option('--method <how>', 'how the model answers; auto: by what it can do')
+        .choices(['auto', 'head', 'cloze', 'lm', 'infill'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--lm-form <form>', 'where the label stands in a left-to-right prompt (default: label-last)').choices([
+        'label-last',
+        'label-first',
+      ]),
+    )
+    .option('--data <path>', 'the task’s zip or folder, instead of downloading it')
+    .option('--limit <n>', 'only n rows, drawn across the whole file', positiveInteger('--limit'))
+    .option('--seed <n>', 'seed of that draw', wholeNumber('--seed'), 0)
+    .option('--batch-tokens <n>', 'most tokens per batch, padding included', positiveInteger('--batch-tokens'))
+    .option('--label-order <labels>', '"baseline" or comma-separated labels by logit, for a head without id2label')
+    .option('--min-accuracy <share>', 'exit with 9 when a score is lower, e.g. 0.55', share('--min-accuracy'));
 }
 
-/** A --data folder may hold the zips of several tasks: then the task's own is taken. */
-async function ofTask(
-  source: string,
-  sources: readonly { readonly kind: string; readonly url?: string }[],
-): Promise<string> {
-  const { isDirectory, pathExists } = await import('../../util/files.ts');
-  if (!(await isDirectory(source))) return source;
-  for (const { url } of sources) {
-    const zip = url === undefined ? undefined : path.join(source, path.basename(new URL(url).pathname));
-    if (zip !== undefined && (await pathExists(zip))) return zip;
-  }
-  return source;
+function longRunOptions(command: Command): void {
+  command
+    .option('--out <dir>', 'where predictions and reports go (default: under FSB_HOME)')
+    .option('--resume', 'go on with the run in --out; nothing is computed twice')
+    .option(
+      '--shard <i/n>',
+      'only the i-th of n parts; auto/n takes i from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
+    );
 }
 
-async function defaultModel(context: Context, task: ClueTask): Promise<string> {
-  const { language } = context.environment;
-  const found = evalDefault(await context.registry(), task.name);
-  if (!found?.model)
-    throw new NotFoundError(`${task.name}: no model was given, and the registry knows none with a head for it`, {
-      code: 'no-default-model',
-      hint: found?.reason[language] ?? `pass one: fsb eval --task ${task.name} --model NAME|DIR`,
+function reportOptions(command: Command): void {
+  command
+    .option('--compare <files...>', 'two predictions files or --out folders: McNemar’s test and flipped examples')
+    .addOption(
+      new Option('--format <form>', 'form of the table on stdout')
+        .choices(['table', 'markdown', 'csv'])
+        .default('table'),
+    )
+    .option('--markdown', 'the same as --format markdown')
+    .option('--junit <file>', 'a JUnit report for CI: a test case per task')
+    .option('--report <file>', 'a page for people (.html), complete in itself')
+    .option('--submission <file>', 'answer the unlabelled test split and write a submission .zip')
+    .addOption(
+      new Option('--benchmark <name>', 'whose submission it is (default: the one that has the tasks)').choices([
+        'clue',
+        'clue1.1',
+        'fewclue',
+      ]),
+    );
+}
+
+async function dispatch(
+  context: Context,
+  action: string | undefined,
+  path: string | undefined,
+  options: Options,
+): Promise<void> {
+  if (action !== undefined && action !== 'merge' && action !== 'lint')
+    throw new UsageError(`fsb eval ${action}: expected merge or lint, or options alone`, {
+      code: 'unknown-action',
+      hint: `did you mean fsb eval --task ${action}?`,
     });
-  context.output.note(context.messages.evalModel(task.name, found.model, found.reason[language]));
-  return found.model;
-}
-
-async function warnOfContamination(context: Context, model: Encoder): Promise<void> {
-  const entry = findModel(await context.registry(), model.manifest.name);
-  if (entry?.caveats.includes('possibly-contaminated')) context.output.warn(context.messages.contaminated(entry.name));
-}
-
-async function printRuns(context: Context, runs: readonly EvaluationRun[]): Promise<void> {
-  const { language } = context.environment;
-  if (context.output.json) return context.output.result({ schema: 'fsb.eval/1', ...{ runs } }, () => '');
-  const { columns, rows } = runTable(runs, language);
-  context.output.line(await formatTable(context.output, columns, rows));
-  for (const note of runs.flatMap((run) => runNotes(run, language))) context.output.note(note);
-  for (const { predictionsFile } of runs)
-    if (predictionsFile) context.output.note(context.messages.predictionsIn(predictionsFile));
-}
-
-function requireAccuracy(runs: readonly EvaluationRun[], least: number | undefined): void {
-  if (least === undefined) return;
-  const low = runs.filter(({ accuracy }) => accuracy < least);
-  if (low.length === 0) return;
-  throw new ValidationError(
-    low
-      .map(({ task, accuracy }) => `${task}: accuracy ${accuracy.toFixed(4)} is below --min-accuracy ${least}`)
-      .join('; '),
-    {
-      code: 'accuracy-too-low',
-    },
-  );
+  if (action !== undefined && path === undefined)
+    throw new UsageError(`fsb eval ${action}: expected a path`, { code: 'missing-path' });
+  if (action === 'merge') return (await import('../eval/merge.ts')).mergeShards(context, path!, options);
+  if (action === 'lint') return (await import('../eval/submission.ts')).lintFile(context, path!, options);
+  if (options.compare) return (await import('../eval/compare.ts')).compareFiles(context, options);
+  if (options.task === undefined)
+    throw new UsageError('required option --task <names> not specified', {
+      code: 'missing-task',
+      hint: 'the tasks: fsb list --tasks',
+    });
+  if (options.submission !== undefined)
+    return (await import('../eval/submission.ts')).writeSubmission(context, options.task, options);
+  return (await import('../eval/run.ts')).runTasks(context, options.task, options);
 }
 
 function share(flag: string): (value: string) => number {
@@ -178,9 +126,4 @@ function share(flag: string): (value: string) => number {
     if (value.trim() !== '' && number >= 0 && number <= 1) return number;
     throw new UsageError(`${flag} ${value}: expected a share from 0 to 1, such as 0.55`, { code: 'bad-number' });
   };
-}
-
-/** Unique, and sorted by time in a listing. */
-function runName(): string {
-  return `eval-${new Date().toISOString().replace(/[-:]|\.\d+Z/g, '')}-${randomBytes(2).toString('hex')}`;
 }

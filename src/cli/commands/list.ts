@@ -86,14 +86,15 @@ function summary(model: RegistryModel, local: LocalState) {
 }
 
 async function listTasks(context: Context): Promise<void> {
-  const { CLUE_TASKS } = await import('../../evaluation/tasks/index.ts');
+  const { ALL_TASKS } = await import('../../evaluation/tasks/index.ts');
   const registry = await context.registry();
-  const tasks = Object.values(CLUE_TASKS).map((task) => ({
+  const tasks = Object.values(ALL_TASKS).map((task) => ({
     name: task.name,
     title: task.title,
     labels: task.labels.length,
     metric: task.metric,
     splits: Object.keys(task.splits),
+    methods: ['head', ...Object.keys(task.prompts ?? {})],
     defaultModel: registry.defaults.evalModel[task.name]?.model ?? null,
   }));
   if (context.output.json) return context.output.result({ schema: 'fsb.list/1', ...{ tasks } }, () => '');

@@ -29,6 +29,8 @@ export const en = {
   missingStep: (name: string, step: string) => `${name}: not on this machine yet, so first: ${step}`,
   cosineSimilarity: (name: string) => `${name} has no similarity head: the score is the cosine of mean vectors`,
   source: (label: string) => `from ${label}`,
+  waitingFor: (pid: number, host: string) => `process ${pid} on ${host} is pulling the same; waiting for it`,
+  resumePull: (held: string) => `${held} are kept: run the same command again to go on from there`,
   leftOut: (paths: string) => `left out, not part of the checkpoint: ${paths}`,
   offlineHint: (name: string) =>
     `offline: run "fsb pull ${name}" once with a network, or take in a copy: fsb import FILE --as ${name}`,
@@ -36,6 +38,28 @@ export const en = {
   verifying: (what: string) => `verifying ${what}`,
   dataset: (name: string) => `downloading the data of ${name}`,
   evalModel: (task: string, model: string, reason: string) => `${task}: no --model, so ${model}. ${reason}`,
+  evalMethod: (task: string, method: string) =>
+    `${task}: the model answers by ${method} (--method chooses another way)`,
+  resumeHint: (out: string) => `what was computed is kept; go on with the same command and --out ${out} --resume`,
+  reportIn: (file: string) => `report: ${file}`,
+  compared: (
+    name: string,
+    c: {
+      examples: number;
+      bothRight: number;
+      onlyFirst: number;
+      onlySecond: number;
+      bothWrong: number;
+      difference: number;
+      pValue: number;
+    },
+  ) =>
+    `${name}: ${c.examples} examples; both right ${c.bothRight}, only the first ${c.onlyFirst}, only the second ${c.onlySecond}, both wrong ${c.bothWrong}\n` +
+    `second minus first: ${(100 * c.difference).toFixed(2)} points, McNemar p = ${c.pValue.toPrecision(3)}`,
+  compareColumns: ['id', 'label', 'first', 'second'],
+  moreFlipped: (count: number) => `and ${count} more flipped examples (--json has all)`,
+  submissionIn: (file: string) => `submission: ${file}`,
+  lintOk: (file: string, entries: number) => `${file}: ${entries} files, as the leaderboard expects them`,
   contaminated: (model: string) =>
     `${model}: its training data may contain this task; do not take the score for a held-out one`,
   predictionsIn: (file: string) => `predictions: ${file}`,

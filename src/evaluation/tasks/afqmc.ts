@@ -1,4 +1,5 @@
 import type { ClueTask } from '../clue-task.ts';
+import { SAME_MEANING } from './prompts.ts';
 import { parsePairRow } from './rows.ts';
 
 /** AFQMC: do two customers' questions mean the same? */
@@ -19,5 +20,6 @@ export const afqmc: ClueTask = {
   maxLength: 128,
   metric: 'accuracy',
   devMajority: { label: '0', count: 2978, examples: 4316 },
+  prompts: SAME_MEANING,
   parseRow: parsePairRow,
 };

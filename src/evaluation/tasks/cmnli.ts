@@ -1,5 +1,6 @@
 import type { ClueTask } from '../clue-task.ts';
 import { NLI_LABELS } from './nli-labels.ts';
+import { INFERENCE } from './prompts.ts';
 import { parsePairRow } from './rows.ts';
 
 /** CMNLI: XNLI and MNLI in Chinese. The official dev file also holds rows labelled "-", which are not scored. */
@@ -17,5 +18,6 @@ export const cmnli: ClueTask = {
   maxLength: 128,
   metric: 'accuracy',
   devMajority: { label: 'entailment', count: 4277, examples: 12241 },
+  prompts: INFERENCE,
   parseRow: parsePairRow,
 };

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { parseWith } from '../../util/json.ts';
 import type { ClueRow, ClueTask } from '../clue-task.ts';
+import { KEYWORDS } from './prompts.ts';
 import { ROW_ID, ROW_LABEL } from './rows.ts';
+
+/** What FewCLUE's GPT baseline reads of an abstract. */
+const PROMPT_ABSTRACT_CHARACTERS = 300;
 
 const CSL_ROW = z.object({ id: ROW_ID, keyword: z.array(z.string()), abst: z.string(), label: ROW_LABEL });
 
@@ -26,11 +30,22 @@ export const csl: ClueTask = {
   maxLength: 256, // 128 would cut most abstracts
   metric: 'accuracy',
   devMajority: { label: '0', count: 1500, examples: 3000 },
+  prompts: KEYWORDS,
   parseRow: parseCslRow,
 };
 
 /** `{keyword, abst}` → [CLS] the keywords joined by spaces [SEP] abstract [SEP]: the keywords come first and survive truncation. */
-function parseCslRow(value: unknown, where: string): ClueRow {
+export function parseCslRow(value: unknown, where: string): ClueRow {
   const row = parseWith(CSL_ROW, value, where);
-  return { id: row.id, text: row.keyword.join(' '), pair: row.abst, label: row.label };
+  return {
+    id: row.id,
+    text: row.keyword.join(' '),
+    pair: row.abst,
+    label: row.label,
+    fields: {
+      keywords: row.keyword.join('，'),
+      abst: row.abst,
+      abst300: [...row.abst].slice(0, PROMPT_ABSTRACT_CHARACTERS).join(''),
+    },
+  };
 }

@@ -1,4 +1,5 @@
-import type { ClueTask } from '../clue-task.ts';
+import type { ClueLabel, ClueTask } from '../clue-task.ts';
+import { applicationPrompts, wordsOf } from './prompts.ts';
 import { parseSentenceRow } from './rows.ts';
 
 /** The application categories in the order of their labels "0".."118" (labels.json of the data set). */
@@ -18,6 +19,23 @@ const CATEGORIES = [
   '办公', '日程管理', '女性', '经营', '收款', '其他',
 ] as const;
 
+/** Two characters for each category, for prompts (FewCLUE: iflytek/label_short.json). */
+const SHORT_NAMES = [
+  '打车 地图 免费 租车 同城 快递 婚庆 家政 交通 政务 社区 赚钱 魔幻 仙侠 卡牌 飞行 射击',
+  '休闲 动作 体育 棋牌 养成 策略 竞技 辅助 约会 通讯 工作 论坛 婚恋 情侣 社交 生活 博客',
+  '新闻 漫画 小说 技术 教辅 问答 搞笑 杂志 百科 影视 求职 兼职 视频 短视 音乐 直播 电台',
+  '唱歌 两性 小学 职考 公务 英语 在线 教育 成人 艺术 语言 旅游 预定 民航 铁路 酒店 行程',
+  '民宿 出国 工具 亲子 母婴 驾校 违章 汽车 买车 养车 行车 租房 买房 装修 电子 挂号 养生',
+  '医疗 减肥 美妆 菜谱 餐饮 资讯 运动 支付 保险 股票 借贷 理财 彩票 记账 银行 美颜 影像',
+  '摄影 相机 绘画 二手 电商 团购 外卖 票务 超市 购物 笔记 办公 日程 女性 经营 收款 其他',
+]
+  .join(' ')
+  .split(' ');
+
+export const IFLYTEK_LABELS: readonly ClueLabel[] = CATEGORIES.map((zh, index) => ({ value: String(index), zh }));
+
+export const IFLYTEK_PROMPTS = applicationPrompts(wordsOf(IFLYTEK_LABELS, SHORT_NAMES));
+
 /** IFLYTEK: the category of an application from its long description, of which 128 tokens are read. */
 export const iflytek: ClueTask = {
   name: 'iflytek',
@@ -28,10 +46,11 @@ export const iflytek: ClueTask = {
     dev: 'dev.json',
     test: 'test.json',
   },
-  labels: CATEGORIES.map((zh, index) => ({ value: String(index), zh })),
+  labels: IFLYTEK_LABELS,
   droppedLabels: [],
   maxLength: 128,
   metric: 'accuracy',
   devMajority: { label: '70', count: 388, examples: 2599 },
+  prompts: IFLYTEK_PROMPTS,
   parseRow: parseSentenceRow,
 };

@@ -1,5 +1,6 @@
 import type { ClueTask } from '../clue-task.ts';
 import { NLI_LABELS } from './nli-labels.ts';
+import { INFERENCE } from './prompts.ts';
 import { parsePairRow } from './rows.ts';
 
 /** OCNLI: inference over sentences written in Chinese. Rows labelled "-" had no majority among the annotators. */
@@ -20,5 +21,6 @@ export const ocnli: ClueTask = {
   maxLength: 128,
   metric: 'accuracy',
   devMajority: { label: 'neutral', count: 1103, examples: 2950 },
+  prompts: INFERENCE,
   parseRow: parsePairRow,
 };

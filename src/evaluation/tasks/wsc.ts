@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { IntegrityError } from '../../util/errors.ts';
 import { parseWith } from '../../util/json.ts';
 import type { ClueRow, ClueTask } from '../clue-task.ts';
+import { PRONOUN } from './prompts.ts';
 import { ROW_ID, ROW_LABEL } from './rows.ts';
 
 const SPAN_INDEX = z.number().int().nonnegative();
@@ -37,15 +38,21 @@ export const wsc: ClueTask = {
   maxLength: 128,
   metric: 'accuracy',
   devMajority: { label: 'false', count: 193, examples: 304 },
+  prompts: PRONOUN,
   parseRow: parseWscRow,
 };
 
 /** `{text, target}` → [CLS] …_noun_…[pronoun]… [SEP] */
-function parseWscRow(value: unknown, where: string): ClueRow {
+export function parseWscRow(value: unknown, where: string): ClueRow {
   const { id, idx, text, target, label } = parseWith(WSC_ROW, value, where);
   const noun = { start: target.span1_index, text: target.span1_text, open: '_', close: '_' };
   const pronoun = { start: target.span2_index, text: target.span2_text, open: '[', close: ']' };
-  return { id: id ?? idx, text: markSpans(text, [noun, pronoun], where), label };
+  return {
+    id: id ?? idx,
+    text: markSpans(text, [noun, pronoun], where),
+    label,
+    fields: { passage: text, span1: noun.text, span2: pronoun.text },
+  };
 }
 
 interface MarkedSpan {

@@ -1,10 +1,10 @@
 /** One file behind an http(s) URL. */
 import path from 'node:path';
-import { UsageError } from '../../util/errors.ts';
+import { NetworkError, UsageError } from '../../util/errors.ts';
 import { unsafePathReason } from '../../util/relative-path.ts';
-import type { HttpClient } from '../http.ts';
+import type { ByteRange, GetOptions, HttpClient } from '../http.ts';
 import { expiredUrlError, redactUrl } from '../signed-url.ts';
-import type { Source } from './source.ts';
+import type { OpenedFile, OpenedRange, Source } from './source.ts';
 
 /** The file is listed under the last segment of the URL's path; its size is known when it is opened. */
 export function httpSource(url: string, http: HttpClient): Source {
@@ -17,11 +17,42 @@ export function httpSource(url: string, http: HttpClient): Source {
     async open(_file, offset, signal) {
       const expired = expiredUrlError(url);
       if (expired) throw expired;
-      const { body, sizeBytes } = await http.get(url, { offset, signal });
-      return { chunks: body, sizeBytes };
+      return openFrom(http, url, offset, { signal });
+    },
+    async openRange(_file, range, { validator, signal }) {
+      const expired = expiredUrlError(url);
+      if (expired) throw expired;
+      return openRangeOf(http, url, range, { ifRange: validator, signal });
     },
     async close() {},
   };
+}
+
+/** A range of what is behind a URL, as sources give it. */
+export async function openRangeOf(
+  http: HttpClient,
+  url: string,
+  range: ByteRange,
+  options: Omit<GetOptions, 'range'>,
+): Promise<OpenedRange> {
+  const { body, ...answer } = await http.get(url, { ...options, range });
+  return { ...answer, chunks: body };
+}
+
+/** All bytes from an offset on. Throws NetworkError "no-range-support" when the server sends the whole instead. */
+export async function openFrom(
+  http: HttpClient,
+  url: string,
+  offset: number,
+  options: Omit<GetOptions, 'range'>,
+): Promise<OpenedFile> {
+  const range = offset > 0 ? { start: offset } : undefined;
+  const { body, sizeBytes, start } = await http.get(url, { ...options, range });
+  if (start === offset) return { chunks: body, sizeBytes };
+  for await (const _ of body) break; // ends the connection
+  throw new NetworkError(`${redactUrl(url)}: asked for bytes from ${offset}, got the file from its beginning`, {
+    code: 'no-range-support',
+  });
 }
 
 /** "…/%E9%97%BB%E4%BB%B2-3.5B.zip?Expires=…" → "闻仲-3.5B.zip". Throws UsageError when the URL names no file. */

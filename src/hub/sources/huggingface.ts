@@ -3,11 +3,13 @@
  * Listing: GET /api/models/<repo>/revision/<revision>?blobs=true; file: GET /<repo>/resolve/<commit>/<path>.
  */
 import { z } from 'zod';
-import { IntegrityError, messageOf, NetworkError, UsageError } from '../../util/errors.ts';
+import { IntegrityError, UsageError } from '../../util/errors.ts';
 import { parseWith } from '../../util/json.ts';
 import { unsafePathReason } from '../../util/relative-path.ts';
 import type { HostToken, HttpClient } from '../http.ts';
 import { redactUrl } from '../signed-url.ts';
+import { openFrom, openRangeOf } from './http.ts';
+import { getJson } from './listing.ts';
 import type { Source, SourceFile } from './source.ts';
 
 export interface HuggingFaceOptions {
@@ -16,12 +18,12 @@ export interface HuggingFaceOptions {
   readonly revision?: string | undefined;
   /** @default "https://huggingface.co" */
   readonly endpoint?: string | undefined;
+  /** Not the hub that the registry means: its host is part of the label. @default false */
+  readonly isMirror?: boolean | undefined;
   /** Sent to the endpoint's origin only. */
   readonly token?: string | undefined;
 }
 
-/** The largest repositories list a few thousand files of some 300 bytes each. */
-const MAX_LISTING_BYTES = 16 << 20;
 const MAX_FILES = 10_000;
 const COMMIT = /^[0-9a-f]{40}$/;
 
@@ -48,13 +50,16 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
       code: 'bad-repository-name',
     });
   const hostToken: HostToken | undefined = token ? { value: token, origin: new URL(endpoint).origin } : undefined;
-  const label = `huggingface:${repo}`;
+  const isMirror = options.isMirror ?? false;
+  const label = `huggingface:${repo}${isMirror ? `@${new URL(endpoint).host}` : ''}`;
   let commit = revision;
+  const urlOf = (file: SourceFile): string =>
+    `${endpoint}/${repo}/resolve/${encodeURIComponent(commit)}/${file.path.split('/').map(encodeURIComponent).join('/')}`;
   return {
     label,
     async list(signal) {
       const url = `${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-      const answer = await getJson(http, url, hostToken, signal);
+      const answer = await getJson(http, url, { token: hostToken, signal });
       const { sha, siblings } = parseWith(listingSchema, answer, redactUrl(url));
       if (COMMIT.test(revision) && sha !== revision)
         throw new IntegrityError(`${label}: asked for commit ${revision}, the hub lists ${sha}`, {
@@ -63,12 +68,9 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
       commit = sha;
       return { revision: sha, files: siblings.map((sibling) => fileOf(sibling, label)) };
     },
-    async open(file, offset, signal) {
-      const filePath = file.path.split('/').map(encodeURIComponent).join('/');
-      const url = `${endpoint}/${repo}/resolve/${encodeURIComponent(commit)}/${filePath}`;
-      const { body, sizeBytes } = await http.get(url, { offset, token: hostToken, signal });
-      return { chunks: body, sizeBytes };
-    },
+    open: (file, offset, signal) => openFrom(http, urlOf(file), offset, { token: hostToken, signal }),
+    openRange: (file, range, { validator, signal }) =>
+      openRangeOf(http, urlOf(file), range, { ifRange: validator, token: hostToken, signal }),
     async close() {},
   };
 }
@@ -82,33 +84,4 @@ function fileOf(sibling: z.infer<typeof listingSchema>['siblings'][number], labe
     throw new IntegrityError(`${label}: lists a file ${JSON.stringify(path)}: ${reason}`, { code: 'unsafe-path' });
   if (lfs) return { path, sizeBytes: lfs.size, sha256: lfs.sha256 };
   return { path, ...(size != null && { sizeBytes: size }), ...(blobId != null && { gitSha1: blobId }) };
-}
-
-async function getJson(
-  http: HttpClient,
-  url: string,
-  token: HostToken | undefined,
-  signal?: AbortSignal,
-): Promise<unknown> {
-  const { body } = await http.get(url, { accept: 'application/json', token, signal });
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > MAX_LISTING_BYTES)
-      throw new IntegrityError(`${redactUrl(url)}: a listing of more than ${MAX_LISTING_BYTES} bytes`, {
-        code: 'listing-too-large',
-      });
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const start = JSON.stringify(text.slice(0, 60));
-    throw new NetworkError(`${redactUrl(url)}: expected JSON, got ${start} (${messageOf(error)})`, {
-      code: 'unexpected-answer',
-      hint: 'a login page or proxy may be answering in place of the hub; check the network and HF_ENDPOINT',
-    });
-  }
 }

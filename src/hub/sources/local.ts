@@ -4,7 +4,7 @@ import { open, opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IntegrityError, isSystemError, NotFoundError, UsageError } from '../../util/errors.ts';
-import { openZip, type ZipArchive } from '../../util/zip.ts';
+import { openZip, type ZipArchive, type ZipEntry } from '../../util/zip.ts';
 import { checkpointRoot, isLitter, isWeights } from '../checkpoint-files.ts';
 import type { Listing, Source, SourceFile } from './source.ts';
 
@@ -64,25 +64,40 @@ export async function folderSource(folder: string): Promise<Source> {
   };
 }
 
+/** The entries under the folder that is the checkpoint, by their path in it. Throws what checkpointRoot throws. */
+export function entriesOfCheckpoint(all: readonly ZipEntry[], where: string) {
+  const entries = all.filter((entry) => !isLitter(entry.path));
+  const root = rootOf(
+    entries.map((entry) => entry.path),
+    where,
+  );
+  const byPath = new Map(entries.flatMap((entry) => (root.holds(entry.path) ? [[root.strip(entry.path), entry]] : [])));
+  return { byPath, leftOut: root.leftOut };
+}
+
+/** All but the first `offset` bytes. */
+export async function* skipBytes(chunks: AsyncIterable<Buffer>, offset: number): AsyncGenerator<Buffer> {
+  let toSkip = offset; // a deflated entry has to be read from its beginning
+  for await (const chunk of chunks) {
+    if (chunk.length > toSkip) yield chunk.subarray(toSkip);
+    toSkip = Math.max(0, toSkip - chunk.length);
+  }
+}
+
 // --- internal ---
 
 function sourceOfArchive(archive: ZipArchive, label: string): Source {
-  const entries = archive.entries.filter((entry) => !isLitter(entry.path));
-  const root = rootOf(
-    entries.map((entry) => entry.path),
-    archive.file,
-  );
-  const byPath = new Map(entries.flatMap((entry) => (root.holds(entry.path) ? [[root.strip(entry.path), entry]] : [])));
+  const { byPath, leftOut } = entriesOfCheckpoint(archive.entries, archive.file);
   return {
     label,
     async list() {
       const files = [...byPath].map(([name, entry]) => ({ path: name, sizeBytes: entry.sizeBytes }));
-      return { revision: undefined, files, leftOut: root.leftOut };
+      return { revision: undefined, files, leftOut };
     },
     async open(file, offset) {
       const entry = byPath.get(file.path);
       if (!entry) throw missing(archive.file, file.path);
-      return { chunks: skip(archive.stream(entry), offset), sizeBytes: entry.sizeBytes - offset };
+      return { chunks: skipBytes(archive.stream(entry), offset), sizeBytes: entry.sizeBytes - offset };
     },
     close: () => archive.close(),
   };
@@ -140,14 +155,6 @@ async function refuseLfsPointer(file: string, { path: name, sizeBytes = 0 }: Sou
     code: 'lfs-pointer',
     hint: 'run "git lfs pull" in that folder first',
   });
-}
-
-async function* skip(chunks: AsyncIterable<Buffer>, offset: number): AsyncGenerator<Buffer> {
-  let toSkip = offset; // a deflated entry has to be read from its beginning
-  for await (const chunk of chunks) {
-    if (chunk.length > toSkip) yield chunk.subarray(toSkip);
-    toSkip = Math.max(0, toSkip - chunk.length);
-  }
 }
 
 function missing(where: string, name: string): NotFoundError {

@@ -15,8 +15,9 @@ describe('every task', () => {
       expect(task.name).toBe(key);
       expect(new Set(values).size).toBe(values.length);
       expect(new Set(task.labels.map((label) => label.zh)).size).toBe(values.length);
-      expect(values).toContain(task.devMajority.label);
-      expect(task.devMajority.examples).toBeGreaterThanOrEqual(task.devMajority.count);
+      const majority = task.devMajority!;
+      expect(values).toContain(majority.label);
+      expect(majority.examples).toBeGreaterThanOrEqual(majority.count);
       expect(Object.keys(task.splits)).toEqual(expect.arrayContaining(['train', 'dev', 'test']));
       for (const dropped of task.droppedLabels) expect(values).not.toContain(dropped);
     });
@@ -93,8 +94,18 @@ describe('input forms', () => {
 
   it('puts the keywords of csl first, joined by spaces, and reads up to 256 tokens', async () => {
     expect(await dev('csl')).toEqual([
-      { id: 7, text: '排序 sorting algorithm', pair: '本文提出一种新的排序算法。', label: '1' },
-      { id: 3, text: '排序 水稻 遗传', pair: '本文提出一种新的排序算法。', label: '0' },
+      {
+        id: 7,
+        text: '排序 sorting algorithm',
+        pair: '本文提出一种新的排序算法。',
+        label: '1',
+        fields: {
+          keywords: '排序，sorting algorithm',
+          abst: '本文提出一种新的排序算法。',
+          abst300: '本文提出一种新的排序算法。',
+        },
+      },
+      expect.objectContaining({ id: 3, text: '排序 水稻 遗传', label: '0' }),
     ]);
     expect(CLUE_TASKS.csl.maxLength).toBe(256);
   });

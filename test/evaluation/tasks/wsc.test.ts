@@ -11,7 +11,7 @@ const mark = (...parts: Parameters<typeof row>) => wsc.parseRow(row(...parts), '
 
 describe('the input of wsc', () => {
   it('puts _ around the noun and [ ] around the pronoun, and takes idx for the id', () => {
-    expect(wsc.parseRow(row('小王说完话，他就走了。', [0, '小王'], [6, '他']), 'dev.json, line 1')).toEqual({
+    expect(wsc.parseRow(row('小王说完话，他就走了。', [0, '小王'], [6, '他']), 'dev.json, line 1')).toMatchObject({
       id: 3,
       text: '_小王_说完话，[他]就走了。',
       label: 'true',
@@ -32,7 +32,7 @@ describe('the input of wsc', () => {
 
   it('takes the numeric id of a test row and no label', () => {
     const { label, idx, ...test } = row('小王说他', [0, '小王'], [3, '他']);
-    expect(wsc.parseRow({ ...test, id: 12 }, 'x')).toEqual({ id: 12, text: '_小王_说[他]', label: undefined });
+    expect(wsc.parseRow({ ...test, id: 12 }, 'x')).toMatchObject({ id: 12, text: '_小王_说[他]', label: undefined });
   });
 
   it('refuses spans that are not where the row says, overlap or are empty', () => {

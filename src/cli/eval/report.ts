@@ -1,0 +1,66 @@
+/** What is done with finished runs: eval.json, the table, files for CI and for people, --min-accuracy. */
+import path from 'node:path';
+import type { ClueTask } from '../../evaluation/clue-task.ts';
+import type { EvaluationRun } from '../../evaluation/evaluate.ts';
+import { junitReport } from '../../evaluation/junit.ts';
+import { type ExampleTexts, reportPage } from '../../evaluation/page.ts';
+import { reportMarkdown, runNotes, runTable, tableCsv } from '../../evaluation/report.ts';
+import { ValidationError } from '../../util/errors.ts';
+import { writeTextFile } from '../../util/files.ts';
+import type { Context } from '../context.ts';
+import { formatTable } from '../table.ts';
+import type { ReportOptions } from './options.ts';
+
+export interface ReportContext {
+  readonly out: string;
+  readonly tasks: readonly ClueTask[];
+  /** Texts of the examples, where they are at hand. */
+  readonly texts: ExampleTexts;
+}
+
+/** Writes and prints; at last throws ValidationError when a score is below --min-accuracy. */
+export async function reportRuns(
+  context: Context,
+  runs: readonly EvaluationRun[],
+  options: ReportOptions,
+  { out, tasks, texts }: ReportContext,
+): Promise<void> {
+  const { language } = context.environment;
+  const document = { schema: 'fsb.eval/1', runs };
+  await writeTextFile(path.join(out, 'eval.json'), [`${JSON.stringify(document, null, 2)}\n`]);
+  if (options.junit !== undefined)
+    await writeTextFile(path.resolve(options.junit), [junitReport(runs, options.minAccuracy)]);
+  if (options.report !== undefined) {
+    await writeTextFile(path.resolve(options.report), [reportPage({ runs, tasks, texts, language })]);
+    context.output.note(context.messages.reportIn(options.report));
+  }
+  await print(context, runs, options);
+  requireAccuracy(runs, options.minAccuracy);
+}
+
+// --- internal ---
+
+async function print(context: Context, runs: readonly EvaluationRun[], options: ReportOptions): Promise<void> {
+  const { output, messages, environment } = context;
+  const { language } = environment;
+  if (output.json) return output.result({ schema: 'fsb.eval/1', ...{ runs } }, () => '');
+  const table = runTable(runs, language);
+  const format = options.markdown ? 'markdown' : options.format;
+  if (format === 'markdown') output.line(reportMarkdown(runs, language).trimEnd());
+  else if (format === 'csv') output.line(tableCsv(table).trimEnd());
+  else output.line(await formatTable(output, table.columns, table.rows));
+  if (format !== 'markdown') for (const note of runs.flatMap((run) => runNotes(run, language))) output.note(note);
+  for (const { predictionsFile } of runs) if (predictionsFile) output.note(messages.predictionsIn(predictionsFile));
+}
+
+function requireAccuracy(runs: readonly EvaluationRun[], least: number | undefined): void {
+  if (least === undefined) return;
+  const low = runs.filter(({ accuracy }) => accuracy < least);
+  if (low.length === 0) return;
+  throw new ValidationError(
+    low
+      .map(({ task, accuracy }) => `${task}: accuracy ${accuracy.toFixed(4)} is below --min-accuracy ${least}`)
+      .join('; '),
+    { code: 'accuracy-too-low' },
+  );
+}

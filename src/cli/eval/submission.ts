@@ -1,0 +1,189 @@
+/** fsb eval --submission FILE.zip writes answers for a leaderboard; fsb eval lint FILE checks such a file. */
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { ClueTask } from '../../evaluation/clue-task.ts';
+import { answersOf, predictSplit } from '../../evaluation/evaluate.ts';
+import { JOURNAL_SUFFIX } from '../../evaluation/merge.ts';
+import {
+  type Benchmark,
+  type Complaint,
+  lintSubmission,
+  submissionLines,
+  submissionPlace,
+  taskOfSubmission,
+} from '../../evaluation/submission.ts';
+import { getClueTask } from '../../evaluation/tasks/index.ts';
+import { IntegrityError, NotFoundError, UsageError, ValidationError } from '../../util/errors.ts';
+import { pathExists, writeBytes } from '../../util/files.ts';
+import { zipBytes } from '../../util/write-zip.ts';
+import { openZip } from '../../util/zip.ts';
+import type { Context } from '../context.ts';
+import { environmentOf } from '../provenance.ts';
+import type { EvalOptions } from './options.ts';
+import { askedMethod, outFolder, withAnsweringModel } from './run.ts';
+import { type ChosenTask, chooseTasks, loadTask } from './tasks.ts';
+
+/** Complaints shown; --json has all. */
+const MAX_SHOWN = 20;
+/** The largest real file is that of cmnli, under 1 MB. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Predicts the test split of each task and zips the answers. */
+export async function writeSubmission(context: Context, names: string, options: EvalOptions): Promise<void> {
+  const target = path.resolve(options.submission!);
+  if (options.limit !== undefined || options.shard !== undefined)
+    throw new UsageError('--submission answers the whole test split: leave --limit and --shard out', {
+      code: 'partial-submission',
+    });
+  if (!target.toLowerCase().endsWith('.zip'))
+    throw new UsageError(`--submission ${options.submission}: expected a .zip file`, { code: 'not-a-zip' });
+  const tasks = await chooseTasks(names);
+  const benchmark = benchmarkOf(
+    tasks.map(({ task }) => task),
+    options.benchmark,
+  );
+  const out = outFolder(context, options.out);
+  await mkdir(out, { recursive: true });
+  const files: { name: string; bytes: Uint8Array }[] = [];
+  for (const chosen of tasks) {
+    const { file, split } = submissionPlace(benchmark, chosen.task.name)!;
+    files.push({
+      name: file,
+      bytes: Buffer.from(await answerTask(context, chosen, options.split ?? split, options, out)),
+    });
+  }
+  await mkdir(path.dirname(target), { recursive: true });
+  await writeBytes(target, zipBytes(files));
+  const document = { schema: 'fsb.eval-submission/1', file: target, benchmark, entries: files.map(({ name }) => name) };
+  context.output.result(document, () => target);
+}
+
+/** Checks a submission; throws ValidationError (exit code 9) with what is wrong. */
+export async function lintFile(context: Context, file: string, options: EvalOptions): Promise<void> {
+  const named = options.task === undefined ? undefined : (await chooseTasks(options.task)).map(({ task }) => task);
+  const benchmark = benchmarkOf(named ?? [], options.benchmark);
+  const complaints: Complaint[] = [];
+  const entries = await readEntries(file);
+  const found = new Set<string>();
+  for (const { name, bytes } of entries) {
+    const base = path.posix.basename(name);
+    const key = taskOfSubmission(benchmark, base);
+    const task = key === undefined ? onlyTask(entries, named) : getClueTask(key);
+    if (!task) {
+      complaints.push({ file: name, message: `is no file of ${benchmark}` });
+      continue;
+    }
+    if (name !== base) complaints.push({ file: name, message: 'lies in a folder; the leaderboard reads the root' });
+    found.add(task.name);
+    complaints.push(...lintSubmission(task, name, bytes, await testIds(context, task, benchmark, options)));
+  }
+  for (const task of named ?? [])
+    if (!found.has(task.name))
+      complaints.push({ file: submissionPlace(benchmark, task.name)?.file ?? task.name, message: 'is missing' });
+  report(context, file, entries.length, complaints);
+}
+
+// --- internal ---
+
+async function answerTask(
+  context: Context,
+  chosen: ChosenTask,
+  split: string,
+  options: EvalOptions,
+  out: string,
+): Promise<string> {
+  const { task } = chosen;
+  const data = await loadTask(context, chosen, options, split);
+  return withAnsweringModel(context, task, options, async (model) => {
+    const progress = await context.output.progress(context.messages.evaluating(task.name), 'rows');
+    const { manifest } = model;
+    try {
+      const { header, batches } = await predictSplit({
+        task,
+        data,
+        method: model.method(task, askedMethod(options)),
+        model: { name: manifest.name, revision: manifest.source.revision ?? null, dtype: manifest.dtype },
+        modelFiles: Object.fromEntries(manifest.source.files.map((item) => [item.path, item.sha256])),
+        batchTokens: options.batchTokens,
+        journalFile: path.join(out, `${task.name}.${data.split}${JOURNAL_SUFFIX}`),
+        resume: options.resume,
+        environment: environmentOf(model, options.threads ?? context.environment.threads),
+        onProgress: ({ done, total }) => progress.update(done, total),
+        signal: context.signal,
+      });
+      const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
+      return submissionLines(task, answersOf(header, rows));
+    } finally {
+      progress.stop();
+    }
+  });
+}
+
+/** The named benchmark, or the one that has all tasks: FewCLUE's, CLUE 1.1 (whose tests are today's), else CLUE. */
+function benchmarkOf(tasks: readonly ClueTask[], named?: Benchmark): Benchmark {
+  const lacks = (benchmark: Benchmark): ClueTask | undefined =>
+    tasks.find((task) => submissionPlace(benchmark, task.name) === undefined);
+  const found = named ?? (['clue1.1', 'clue', 'fewclue'] as const).find((benchmark) => !lacks(benchmark));
+  const lacking = found && lacks(found);
+  if (found && !lacking) return found;
+  throw new UsageError(
+    lacking ? `${found} has no ${lacking.name}` : `no benchmark has all of ${tasks.map(({ name }) => name).join(', ')}`,
+    { code: 'no-benchmark', hint: 'submit the tasks of one benchmark: clue, clue1.1 or fewclue' },
+  );
+}
+
+/** A single plain file under any name belongs to the single task that --task names. */
+const onlyTask = (entries: readonly unknown[], named: readonly ClueTask[] | undefined): ClueTask | undefined =>
+  entries.length === 1 && named?.length === 1 ? named[0] : undefined;
+
+async function testIds(
+  context: Context,
+  task: ClueTask,
+  benchmark: Benchmark,
+  options: EvalOptions,
+): Promise<readonly (string | number)[] | undefined> {
+  if (options.data === undefined) return undefined;
+  const split = options.split ?? submissionPlace(benchmark, task.name)?.split ?? 'test';
+  try {
+    return (await loadTask(context, { task }, { ...options, seed: 0 }, split)).examples.map(({ id }) => id);
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    context.output.warn(`${task.name}: ids are not compared, ${error.message}`);
+    return undefined;
+  }
+}
+
+async function readEntries(file: string): Promise<{ name: string; bytes: Uint8Array }[]> {
+  if (!(await pathExists(file))) throw new NotFoundError(`${file} does not exist`, { code: 'file-not-found' });
+  if (!file.toLowerCase().endsWith('.zip')) return [{ name: path.basename(file), bytes: await readFile(file) }];
+  const archive = await openZip(file);
+  try {
+    const entries: { name: string; bytes: Uint8Array }[] = [];
+    for (const entry of archive.entries) {
+      if (entry.sizeBytes > MAX_FILE_BYTES)
+        throw new IntegrityError(
+          `${file}/${entry.path}: ${entry.sizeBytes} bytes; a submission has at most ${MAX_FILE_BYTES}`,
+          {
+            code: 'submission-too-large',
+          },
+        );
+      const chunks: Buffer[] = [];
+      for await (const chunk of archive.stream(entry)) chunks.push(chunk as Buffer);
+      entries.push({ name: entry.path, bytes: Buffer.concat(chunks) });
+    }
+    return entries;
+  } finally {
+    await archive.close();
+  }
+}
+
+function report(context: Context, file: string, entries: number, complaints: readonly Complaint[]): void {
+  const ok = complaints.length === 0;
+  if (context.output.json)
+    context.output.result({ schema: 'fsb.eval-lint/1', ...{ ok, file, entries, complaints } }, () => '');
+  else if (ok) context.output.line(context.messages.lintOk(file, entries));
+  else
+    for (const { file: name, line, message } of complaints.slice(0, MAX_SHOWN))
+      context.output.line(`${name}${line === undefined ? '' : `, line ${line}`}: ${message}`);
+  if (!ok) throw new ValidationError(`${file}: ${complaints.length} complaints`, { code: 'submission-malformed' });
+}

@@ -1,0 +1,38 @@
+/** Runs as a JUnit report, for the test tab of a CI: a test case per task, failed when below the accuracy asked for. */
+import type { EvaluationRun } from './evaluate.ts';
+import { escapeMarkup } from './markup.ts';
+
+/** The XML document (https://github.com/testmoapp/junitxml). `least`: --min-accuracy; without it no case fails. */
+export function junitReport(runs: readonly EvaluationRun[], least?: number): string {
+  const failed = runs.filter((run) => isBelow(run, least)).length;
+  const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites name="fsb eval" tests="${runs.length}" failures="${failed}" time="${seconds.toFixed(3)}">`,
+    `  <testsuite name="fsb eval" tests="${runs.length}" failures="${failed}" errors="0" time="${seconds.toFixed(3)}">`,
+    ...runs.map((run) => testCase(run, least)),
+    '  </testsuite>',
+    '</testsuites>',
+    '',
+  ].join('\n');
+}
+
+// --- internal ---
+
+function testCase(run: EvaluationRun, least: number | undefined): string {
+  const name = `${run.task} ${run.split} (${run.method}, ${run.model.dtype})`;
+  const score = `accuracy ${run.accuracy.toFixed(4)}, 95 % interval ${run.ci95.map((end) => end.toFixed(4)).join(' to ')}, ${run.correct} of ${run.examples}`;
+  const failure = isBelow(run, least)
+    ? [
+        `      <failure message="${escapeMarkup(`accuracy ${run.accuracy.toFixed(4)} is below ${least}`)}">${escapeMarkup(score)}</failure>`,
+      ]
+    : [];
+  return [
+    `    <testcase classname="${escapeMarkup(run.model.name)}" name="${escapeMarkup(name)}" time="${run.seconds.toFixed(3)}">`,
+    ...failure,
+    `      <system-out>${escapeMarkup(score)}</system-out>`,
+    '    </testcase>',
+  ].join('\n');
+}
+
+const isBelow = (run: EvaluationRun, least: number | undefined): boolean => least !== undefined && run.accuracy < least;

@@ -1,0 +1,167 @@
+/** Killed runs, shards and their merging. */
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadSplit } from '../../src/evaluation/dataset.ts';
+import { evaluateHead, finishRun } from '../../src/evaluation/evaluate.ts';
+import { readJournal } from '../../src/evaluation/journal.ts';
+import { mergeFolder } from '../../src/evaluation/merge.ts';
+import { parseShard } from '../../src/evaluation/shard.ts';
+import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
+import { fakeScorer, temporaryFolder } from './fixtures.ts';
+
+const task = CLUE_TASKS.afqmc;
+const model = { name: 'fake', revision: null, dtype: 'fp32' };
+/** Scores with all bits of a float32 set, so that a lossy journal shows. */
+const scorer = () => fakeScorer(['0', '1'], (text) => [Math.sin([...text].length), Math.cos([...text].length * 7)]);
+
+async function dataOf(folder: string) {
+  const rows = Array.from({ length: 50 }, (_, i) =>
+    JSON.stringify({ sentence1: '问'.repeat((i * 7) % 23), sentence2: `答${i}`, label: String(i % 2) }),
+  );
+  await writeFile(path.join(folder, 'dev.json'), rows.join('\n'));
+  return loadSplit({ task, source: path.join(folder, 'dev.json') });
+}
+
+async function setUp() {
+  const folder = await temporaryFolder();
+  const data = await dataOf(folder);
+  const run = (more: Partial<Parameters<typeof evaluateHead>[0]> = {}) =>
+    evaluateHead({ task, data, scorer: scorer(), model, environment: { cpu: 'a' }, batchTokens: 64, ...more });
+  return { folder, run };
+}
+
+const untimed = ({
+  startedAt: _,
+  seconds: __,
+  predictionsFile: ___,
+  ...rest
+}: Awaited<ReturnType<typeof evaluateHead>>) => JSON.stringify(rest);
+
+describe('a killed run', () => {
+  it('goes on where it was, computes nothing twice, and ends as if nothing had happened', async () => {
+    const { folder, run } = await setUp();
+    const whole = await run({ predictionsFile: path.join(folder, 'whole.jsonl') });
+    const journalFile = path.join(folder, 'x.journal.jsonl');
+    const controller = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done > 20 && controller.abort(new Error('killed'));
+    await expect(run({ journalFile, onProgress, signal: controller.signal })).rejects.toThrow('killed');
+    const kept = (await readJournal(journalFile))!.batches.length;
+    expect(kept).toBeGreaterThan(1);
+    const again = scorer();
+    const predictionsFile = path.join(folder, 'resumed.jsonl');
+    const resumed = await run({ journalFile, resume: true, scorer: again, predictionsFile });
+    const planned = (await readJournal(journalFile))!.batches.length;
+    expect(again.batches).toHaveLength(planned - kept);
+    expect(untimed(resumed)).toBe(untimed(whole));
+    expect(await readFile(predictionsFile, 'utf8')).toBe(await readFile(path.join(folder, 'whole.jsonl'), 'utf8'));
+    const none = scorer();
+    await run({ journalFile, resume: true, scorer: none });
+    expect(none.batches).toHaveLength(0);
+  });
+
+  it('loses at most the line that was being written, wherever it was cut', async () => {
+    const { folder, run } = await setUp();
+    const whole = await run();
+    const journalFile = path.join(folder, 'x.journal.jsonl');
+    await run({ journalFile });
+    const bytes = (await readFile(journalFile)).length;
+    for (const size of [0, 10, 1000, bytes - 1, Math.floor(bytes / 2)]) {
+      await run({ journalFile, resume: true }); // whole again
+      await truncate(journalFile, size);
+      expect(untimed(await run({ journalFile, resume: true })), `cut at ${size}`).toBe(untimed(whole));
+    }
+  });
+
+  it('is not thrown away by a start without --resume, nor continued by another run', async () => {
+    const { folder, run } = await setUp();
+    const journalFile = path.join(folder, 'x.journal.jsonl');
+    await run({ journalFile });
+    const { length } = await readFile(journalFile, 'utf8');
+    await run({ journalFile }); // a finished one is replaced
+    expect((await readFile(journalFile, 'utf8')).split('\n')).toHaveLength(
+      (await readFile(journalFile, 'utf8')).split('\n').length,
+    );
+    await truncate(journalFile, Math.floor(length / 2));
+    await expect(run({ journalFile })).rejects.toMatchObject({ code: 'run-unfinished', exitCode: 2 });
+    await expect(run({ journalFile, resume: true, batchTokens: 65 })).rejects.toMatchObject({
+      code: 'resume-differs',
+      message: expect.stringContaining('batchTokens'),
+    });
+    await expect(run({ journalFile, resume: true, shard: { index: 1, count: 2 } })).rejects.toThrow(/differs in shard/);
+  });
+
+  it('refuses a broken line in the middle, naming it', async () => {
+    const { folder, run } = await setUp();
+    const journalFile = path.join(folder, 'x.journal.jsonl');
+    await run({ journalFile });
+    await appendFile(journalFile, '{"batch":\n');
+    await expect(run({ journalFile, resume: true })).rejects.toMatchObject({ code: 'malformed-journal', exitCode: 6 });
+  });
+});
+
+describe('shards', () => {
+  const journalOf = (folder: string, index: number): string => path.join(folder, `shard-${index}`, 'x.journal.jsonl');
+
+  it('merge into the report of a single run, byte for byte but for the clock', async () => {
+    const { folder, run } = await setUp();
+    const whole = await run({ predictionsFile: path.join(folder, 'whole.jsonl') });
+    for (const index of [3, 1, 2])
+      await run({ journalFile: journalOf(folder, index), shard: { index, count: 3 }, environment: { cpu: 'a' } });
+    const [merged] = await mergeFolder(folder);
+    const file = path.join(folder, 'merged.jsonl');
+    expect(untimed(await finishRun(merged!.header, merged!.batches, file))).toBe(untimed(whole));
+    expect(await readFile(file, 'utf8')).toBe(await readFile(path.join(folder, 'whole.jsonl'), 'utf8'));
+  });
+
+  it('list what differs between their machines', async () => {
+    const { folder, run } = await setUp();
+    for (const index of [1, 2])
+      await run({
+        journalFile: journalOf(folder, index),
+        shard: { index, count: 2 },
+        environment: { cpu: `cpu ${index}`, node: 'v24' },
+      });
+    expect((await mergeFolder(folder))[0]!.header.environment).toEqual({ cpu: ['cpu 1', 'cpu 2'], node: 'v24' });
+  });
+
+  it('must be complete, unique and of one run', async () => {
+    const { folder, run } = await setUp();
+    const shard = (index: number, more = {}) =>
+      run({ journalFile: journalOf(folder, index), shard: { index: Math.min(index, 2), count: 2 }, ...more });
+    await shard(1);
+    await expect(mergeFolder(folder)).rejects.toMatchObject({
+      code: 'shard-coverage',
+      exitCode: 6,
+      message: expect.stringMatching(/\d+ rows missing \(\d.*found 1\/2/),
+    });
+    await shard(2);
+    await mergeFolder(folder);
+    await shard(3); // the second once more, elsewhere
+    await expect(mergeFolder(folder)).rejects.toThrow(/rows covered more than once/);
+    await shard(4, { model: { ...model, dtype: 'int8' } });
+    await expect(mergeFolder(folder)).rejects.toMatchObject({
+      code: 'shards-differ',
+      message: expect.stringContaining('model'),
+    });
+    await expect(mergeFolder(await temporaryFolder())).rejects.toMatchObject({ code: 'no-journals', exitCode: 3 });
+  });
+
+  it('are named by i/n or by the array job', () => {
+    expect(parseShard('2/8', {})).toEqual({ index: 2, count: 8 });
+    expect(parseShard('auto/8', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 1, count: 8 });
+    expect(parseShard('auto/8', { SLURM_ARRAY_TASK_ID: '7' })).toEqual({ index: 8, count: 8 });
+    const slurm = { SLURM_ARRAY_TASK_ID: '4', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '4' };
+    expect(parseShard('auto', slurm)).toEqual({ index: 4, count: 4 });
+    for (const [text, environment] of [
+      ['9/8', {}],
+      ['0/8', {}],
+      ['2', {}],
+      ['auto/8', {}],
+      ['auto', { JOB_COMPLETION_INDEX: '1' }],
+      ['auto/4', { SLURM_ARRAY_TASK_ID: '4' }],
+      ['x/2', {}],
+    ] as const)
+      expect(() => parseShard(text, environment), text).toThrow(expect.objectContaining({ code: 'bad-shard' }));
+  });
+});

@@ -1,0 +1,80 @@
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadSplit } from '../../src/evaluation/dataset.ts';
+import { evaluateHead } from '../../src/evaluation/evaluate.ts';
+import { junitReport } from '../../src/evaluation/junit.ts';
+import { escapeMarkup } from '../../src/evaluation/markup.ts';
+import { reportPage } from '../../src/evaluation/page.ts';
+import { tableCsv } from '../../src/evaluation/report.ts';
+import { ALL_TASKS, CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
+import { FIXTURES, fakeScorer } from './fixtures.ts';
+
+async function runOf(name: keyof typeof CLUE_TASKS) {
+  const task = CLUE_TASKS[name];
+  const data = await loadSplit({ task, source: path.join(FIXTURES, name) });
+  const values = task.labels.map(({ value }) => value);
+  const run = await evaluateHead({
+    task,
+    data,
+    scorer: fakeScorer(values, () => values.map((_, i) => -i)),
+    model: { name: 'a <b> & "c"', revision: null, dtype: 'fp32' },
+    published: [{ model: 'erlangshen-1.3b', accuracy: 0.7917, source: 'README', split: 'dev' }],
+    environment: { node: 'v24' },
+  });
+  return { run, data, task };
+}
+
+describe('the report page', () => {
+  it('is complete in itself, in both languages, and escapes what comes from outside', async () => {
+    const { run, data, task } = await runOf('ocnli');
+    const texts = new Map([['ocnli dev', [{ text: '<script>x</script>' }, ...data.examples.slice(1)]]]);
+    const page = reportPage({ runs: [run, run], tasks: [task], texts, language: 'zh' });
+    expect(page).toMatch(/^<!doctype html>\n<html lang="zh-CN">/);
+    expect(page).not.toMatch(/<script|<link|src=|https?:/);
+    expect(page).toContain('a &lt;b&gt; &amp; &quot;c&quot;');
+    for (const text of [
+      '评测报告',
+      'Evaluation report',
+      '置信区间',
+      '95 % interval',
+      '混淆',
+      'Confusions',
+      'erlangshen-1.3b',
+      'inside the interval',
+      '&lt;script&gt;',
+    ])
+      expect(page, text).toContain(text);
+    expect(page.match(/<td class="(right|wrong)"/g)).toHaveLength(2 * 9);
+    expect(page).toContain('id="zh" checked');
+  });
+
+  it('shows the commonest confusions of a task with many labels', async () => {
+    const { run, task } = await runOf('iflytek');
+    const page = reportPage({ runs: [run], tasks: [task], texts: new Map(), language: 'en' });
+    expect(page).not.toContain('class="matrix"');
+    expect(page).toContain('<summary>119 ');
+  });
+
+  it('lists the surest mistakes first', async () => {
+    const { run } = await runOf('poet');
+    const surest = run.worst.map(({ probability }) => probability);
+    expect(surest).toEqual([...surest].sort((a, b) => b - a));
+    expect(run.worst).toHaveLength(Math.min(20, run.examples - run.correct));
+    expect(ALL_TASKS.poet?.name).toBe(run.task);
+  });
+});
+
+describe('JUnit and CSV', () => {
+  it('fail a case below the accuracy asked for', async () => {
+    const { run } = await runOf('ocnli');
+    expect(junitReport([run], 0.1)).toContain('failures="0"');
+    const failed = junitReport([run], 0.9);
+    expect(failed).toContain('<failure message="accuracy 0.3333 is below 0.9">');
+    expect(failed).toContain('classname="a &lt;b&gt; &amp; &quot;c&quot;"');
+  });
+
+  it('quote what needs it', () => {
+    expect(tableCsv({ columns: ['a', 'b,c'], rows: [['x"y', 'z\n']] })).toBe('a,"b,c"\r\n"x""y","z\n"\r\n');
+    expect(escapeMarkup('\u0000<&>')).toBe('\ufffd&lt;&amp;&gt;');
+  });
+});

@@ -1,0 +1,267 @@
+/**
+ * A hub, its mirrors and an archive host on this machine, that do to a file's requests what networks and servers do.
+ * A fault is a name in FAULTS; it is given the file's bytes and the number of the request for that file (0, 1, …).
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+
+export interface Request {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly hasRange: boolean;
+  /** How many requests for the file came before. */
+  readonly count: number;
+  readonly ifRange: string | undefined;
+  readonly response: ServerResponse;
+  readonly body: Buffer;
+}
+
+type Fault = (request: Request) => void;
+
+export const ETAG = '"v1"';
+
+/** Bytes that no compression and no coincidence makes alike. */
+export function randomBody(bytes: number): Buffer {
+  return randomBytes(bytes);
+}
+
+export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The answer of a server without faults. */
+export function serve({ start, end, hasRange, ifRange, response, body }: Request, etag: string | null = ETAG): void {
+  const tag = etag === null ? {} : { etag };
+  if (!hasRange || (ifRange !== undefined && ifRange !== etag)) {
+    response.writeHead(200, { 'content-length': body.length, ...tag }).end(body);
+    return;
+  }
+  response.writeHead(206, {
+    'content-range': `bytes ${start}-${end - 1}/${body.length}`,
+    'content-length': end - start,
+    ...tag,
+  });
+  response.end(body.subarray(start, end));
+}
+
+/** Promises the range, sends a part of it, then does something to the connection. */
+function partly(request: Request, share: number, then: (response: ServerResponse) => void): void {
+  const { start, end, response, body } = request;
+  response.writeHead(request.hasRange ? 206 : 200, {
+    ...(request.hasRange && { 'content-range': `bytes ${start}-${end - 1}/${body.length}` }),
+    'content-length': end - start,
+    etag: ETAG,
+  });
+  response.write(body.subarray(start, start + Math.floor((end - start) * share)), () => setTimeout(then, 10, response));
+}
+
+const flipped = (body: Buffer): Buffer => {
+  const copy = Buffer.from(body);
+  copy[Math.floor(copy.length / 2)]! ^= 1;
+  return copy;
+};
+
+const first =
+  (times: number, fault: Fault): Fault =>
+  (request) =>
+    request.count < times ? fault(request) : serve(request);
+const status =
+  (code: number, headers: Record<string, string> = {}): Fault =>
+  ({ response }) =>
+    response.writeHead(code, headers).end('no');
+
+export const FAULTS = {
+  none: serve,
+  'connection dropped in every third request': (r) =>
+    r.count % 3 === 0 ? partly(r, 0.6, (response) => response.destroy()) : serve(r),
+  'connection reset before the headers': first(2, ({ response }) => response.destroy()),
+  'connection dropped after every 100 kB': (r) =>
+    partly(r, Math.min(1, 100_000 / (r.end - r.start)), (response) => response.destroy()),
+  'stall after half, once': first(1, (r) => partly(r, 0.5, () => undefined)),
+  'stall always': (r) => partly(r, 0, () => undefined),
+  '500 twice': first(2, status(500)),
+  '503 always': status(503),
+  '429 with Retry-After in seconds': first(1, status(429, { 'retry-after': '0' })),
+  '429 with Retry-After as a date': first(1, (r) =>
+    status(429, { 'retry-after': new Date(Date.now() + 900).toUTCString() })(r),
+  ),
+  '429 with Retry-After of a day': status(429, { 'retry-after': '86400' }),
+  '404': status(404),
+  '403': status(403),
+  '200 in place of 206': (r) => serve({ ...r, hasRange: false }),
+  '200 in place of 206, dropped once': first(1, (r) =>
+    partly({ ...r, hasRange: false, start: 0, end: r.body.length }, 0.5, (response) => response.destroy()),
+  ),
+  'wrong Content-Range, once': first(1, ({ start, end, response, body }) =>
+    response
+      .writeHead(206, { 'content-range': `bytes ${start + 1}-${end}/${body.length}` })
+      .end(body.subarray(start, end)),
+  ),
+  'wrong Content-Range, always': ({ start, end, response, body }) =>
+    response.writeHead(206, { 'content-range': `bytes 0-9/${body.length}` }).end(body.subarray(start, end)),
+  'ranges compressed, once': first(1, ({ start, end, response, body }) =>
+    response
+      .writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${body.length}`, 'content-encoding': 'gzip' })
+      .end(gzipSync(body.subarray(start, end))),
+  ),
+  'ranges compressed, always': ({ start, end, response, body }) =>
+    response
+      .writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${body.length}`, 'content-encoding': 'gzip' })
+      .end(gzipSync(body.subarray(start, end))),
+  'short body in chunks, once': first(1, ({ start, end, response, body }) => {
+    response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${body.length}` });
+    response.end(body.subarray(start, end - 1000));
+  }),
+  'longer body in chunks': ({ start, end, response, body }) => {
+    response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${body.length}` });
+    response.write(body.subarray(start, end));
+    response.end(Buffer.alloc(1000));
+  },
+  'chunked without length': (r) => {
+    r.response.writeHead(200, {});
+    r.response.write(r.body.subarray(0, 1000));
+    r.response.end(r.body.subarray(1000));
+  },
+  'one bit flipped, once': first(1, (r) => serve({ ...r, body: flipped(r.body) })),
+  'one bit flipped, always': (r) => serve({ ...r, body: flipped(r.body) }),
+  'truncated file': (r) => serve({ ...r, body: r.body.subarray(0, -1), end: Math.min(r.end, r.body.length - 1) }),
+  'ETag changes with every request': (r) => serve({ ...r, ifRange: undefined }, `"${r.count}"`),
+  'redirect loop': ({ response }) => response.writeHead(302, { location: '?again' }).end(),
+} satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof FAULTS;
+
+export interface ServedFile {
+  readonly body: Buffer;
+  readonly fault?: FaultName | Fault | undefined;
+  /** In place of the true hash. */
+  readonly listedSha256?: string | undefined;
+  /** Bytes a second of each connection. */
+  readonly rate?: number | undefined;
+}
+
+export interface FaultServer extends AsyncDisposable {
+  readonly url: string;
+  /** Bytes of files that went out. */
+  sentBytes: number;
+  /** Requests as "<path> <range>". */
+  readonly requests: string[];
+}
+
+export const COMMIT = 'c'.repeat(40);
+export const REPO = 'IDEA-CCNL/Faulty';
+
+/**
+ * The files as a Hugging Face repository REPO, as the ModelScope repository REPO, and at /files/<path>. With a rate,
+ * connections are slowed down.
+ */
+export async function startFaultServer(files: Readonly<Record<string, ServedFile>>): Promise<FaultServer> {
+  const counts = new Map<string, number>();
+  const state = { sentBytes: 0, requests: [] as string[] };
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://x');
+    if (url.pathname.startsWith(`/api/models/${REPO}/revision/`)) return void response.end(hubListing(files));
+    if (url.pathname === `/api/v1/models/${REPO}/repo/files`) return void response.end(modelScopeListing(files));
+    const name = fileOf(url);
+    const file = name === undefined ? undefined : files[name];
+    if (!file || name === undefined) return void response.writeHead(404).end();
+    state.requests.push(`${name} ${request.headers.range ?? '-'}`);
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    count_(response, state, file.rate);
+    const { fault = 'none' } = file;
+    (typeof fault === 'string' ? FAULTS[fault] : fault)({
+      ...rangeOf(request, file.body),
+      count,
+      response,
+      body: file.body,
+    });
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return Object.assign(state, {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+}
+
+// --- internal ---
+
+function fileOf(url: URL): string | undefined {
+  if (url.pathname.startsWith('/files/')) return decodeURIComponent(url.pathname.slice(7));
+  if (url.pathname === `/api/v1/models/${REPO}/repo`) return url.searchParams.get('FilePath') ?? undefined;
+  const hub = `/${REPO}/resolve/${COMMIT}/`;
+  return url.pathname.startsWith(hub) ? decodeURIComponent(url.pathname.slice(hub.length)) : undefined;
+}
+
+function rangeOf({ headers }: IncomingMessage, body: Buffer) {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
+  const ifRange = headers['if-range'] as string | undefined;
+  if (first === undefined) return { start: 0, end: body.length, hasRange: false, ifRange };
+  return {
+    start: Number(first),
+    end: Math.min(body.length, last ? Number(last) + 1 : body.length),
+    hasRange: true,
+    ifRange,
+  };
+}
+
+/** Counts what goes out; with a rate, big bodies go out in small portions. */
+function count_(response: ServerResponse, state: { sentBytes: number }, rate: number | undefined): void {
+  const end = response.end.bind(response);
+  const write = response.write.bind(response);
+  response.write = ((chunk: Buffer, ...rest: []) => {
+    state.sentBytes += chunk.length;
+    return write(chunk, ...rest);
+  }) as typeof response.write;
+  response.end = ((chunk?: Buffer) => {
+    if (!Buffer.isBuffer(chunk)) return end(chunk);
+    if (rate === undefined) {
+      state.sentBytes += chunk.length;
+      return end(chunk);
+    }
+    let at = 0;
+    const portion = Math.ceil(rate / 50);
+    const timer = setInterval(() => {
+      if (response.destroyed || at >= chunk.length) {
+        clearInterval(timer);
+        end();
+        return;
+      }
+      const part = chunk.subarray(at, at + portion);
+      at += part.length;
+      state.sentBytes += part.length;
+      write(part);
+    }, 20);
+    return response;
+  }) as typeof response.end;
+}
+
+function hubListing(files: Readonly<Record<string, ServedFile>>): string {
+  const siblings = Object.entries(files).map(([rfilename, { body, listedSha256 }]) => ({
+    rfilename,
+    size: body.length,
+    blobId: 'b'.repeat(40),
+    lfs: { sha256: listedSha256 ?? sha256(body), size: body.length, pointerSize: 134 },
+  }));
+  return JSON.stringify({ id: REPO, sha: COMMIT, siblings });
+}
+
+function modelScopeListing(files: Readonly<Record<string, ServedFile>>): string {
+  const listed = Object.entries(files).map(([name, { body, listedSha256 }]) => ({
+    Name: name,
+    Path: name,
+    Type: 'blob',
+    Size: body.length,
+    Sha256: listedSha256 ?? sha256(body),
+  }));
+  return JSON.stringify({
+    Code: 200,
+    Success: true,
+    Data: { Files: [...listed, { Path: 'd', Type: 'tree', Size: 0 }] },
+  });
+}

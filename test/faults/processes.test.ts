@@ -1,0 +1,213 @@
+/** The program itself, as processes: killed at any moment, started twice, interrupted, without room or rights. */
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FSB } from '../helpers/run-fsb.ts';
+import {
+  COMMIT,
+  type FaultServer,
+  REPO,
+  randomBody,
+  type ServedFile,
+  sha256,
+  startFaultServer,
+} from './fault-server.ts';
+
+const PIECE_BYTES = 4 << 20;
+const CONNECTIONS = 3;
+const NAME = 'pytorch_model.bin';
+const CONFIG = { body: Buffer.from('{"model_type":"bert"}') };
+
+let home = '';
+beforeEach(async () => {
+  home = await mkdtemp(path.join(os.tmpdir(), 'fsb-processes-'));
+  const entry = {
+    title: { zh: '坏网', en: 'Faulty' },
+    series: 'erlangshen',
+    architecture: 'bert',
+    tasks: ['fill-mask'],
+    sources: [{ kind: 'huggingface', repo: REPO }],
+  };
+  await writeFile(path.join(home, 'registry.json'), JSON.stringify({ models: { faulty: await modelEntry(entry) } }));
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+/** A real entry with another name and source, so that the test knows nothing of the registry's other fields. */
+async function modelEntry(changes: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const registry = JSON.parse(await readFile(path.join(path.dirname(FSB), '../registry.json'), 'utf8'));
+  const { aliases: _, published: __, prompts: ___, ...rest } = registry.models['erlangshen-1.3b'];
+  return { ...rest, title: changes.title, sources: changes.sources };
+}
+
+interface Running {
+  readonly done: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+function pull(server: FaultServer, more: readonly string[] = [], env: Record<string, string> = {}): Running {
+  const child = spawn(process.execPath, [FSB, 'pull', 'faulty', '--connections', String(CONNECTIONS), ...more], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: home,
+      FSB_HOME: path.join(home, 'fsb'),
+      FSB_REGISTRY: path.join(home, 'registry.json'),
+      HF_ENDPOINT: server.url,
+      NO_PROXY: '127.0.0.1',
+      LANG: 'C.UTF-8',
+      ...env,
+    },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  const done = new Promise<Awaited<Running['done']>>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
+  );
+  return { done, kill: (signal) => child.kill(signal) };
+}
+
+const checkpoint = (): string => path.join(home, 'fsb/checkpoints/faulty', COMMIT);
+const served = (file: ServedFile): Record<string, ServedFile> => ({ 'config.json': CONFIG, [NAME]: file });
+
+describe('kill -9', () => {
+  it('at any moment costs at most a piece per connection', async () => {
+    const body = randomBody(16 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 12e6 }));
+    let kills = 0;
+    for (;;) {
+      const before = server.requests.length;
+      const running = pull(server);
+      const isOver = await Promise.race([
+        running.done,
+        (async () => {
+          while (server.requests.length === before) await sleep(20);
+          await sleep(350 + 500 * ((kills * 0.37) % 1)); // a piece takes 350 ms
+        })(),
+      ]);
+      if (isOver) {
+        expect(isOver).toMatchObject({ code: 0, stdout: `${checkpoint()}\n` });
+        break;
+      }
+      running.kill('SIGKILL');
+      await running.done;
+      kills++;
+      expect(kills).toBeLessThan(40);
+      expect(await stat(checkpoint()).catch(() => 'absent')).toBe('absent');
+    }
+    expect(sha256(await readFile(path.join(checkpoint(), NAME)))).toBe(sha256(body));
+    expect(kills).toBeGreaterThan(1);
+    // what went out, with what was in the sockets of a killed process
+    expect(server.sentBytes).toBeLessThanOrEqual(body.length + kills * CONNECTIONS * PIECE_BYTES + 1e6);
+    expect(await readdir(path.dirname(checkpoint()))).toEqual([COMMIT]);
+  });
+});
+
+describe('two processes', () => {
+  it('pull the same at once: one works, the other waits for it, the bytes come once', async () => {
+    const body = randomBody(4 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 8e6 }));
+    const results = await Promise.all([pull(server).done, pull(server).done]);
+    for (const result of results) expect(result).toMatchObject({ code: 0, stdout: `${checkpoint()}\n` });
+    expect(results.map((result) => result.stderr).join()).toMatch(/is pulling the same; waiting/);
+    expect(server.sentBytes).toBeLessThan(1.05 * body.length);
+    expect(sha256(await readFile(path.join(checkpoint(), NAME)))).toBe(sha256(body));
+  });
+
+  it('the second takes over when the first is killed', async () => {
+    const body = randomBody(4 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 4e6 }));
+    const first = pull(server);
+    await sleep(900);
+    const second = pull(server);
+    await sleep(500);
+    first.kill('SIGKILL');
+    await first.done;
+    expect(await second.done).toMatchObject({ code: 0 });
+    expect(sha256(await readFile(path.join(checkpoint(), NAME)))).toBe(sha256(body));
+  });
+});
+
+describe('interrupts', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends within a second with code %i and says how to go on', async (signal, code) => {
+    const body = randomBody(4 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 2e6 }));
+    const running = pull(server);
+    await sleep(1500);
+    const sent = performance.now();
+    running.kill(signal);
+    const result = await running.done;
+    expect(performance.now() - sent).toBeLessThan(1100);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toMatch(/run the same command again to go on from there/);
+    expect(result.stdout).toBe('');
+  });
+});
+
+describe('without room or rights', () => {
+  it('a disk that is too small is known before a byte of weights', async () => {
+    const body = randomBody(1000);
+    await using server = await startFaultServer(served({ body }));
+    const { pullModel } = await import('../../src/hub/pull.ts');
+    process.env.NO_PROXY = '127.0.0.1';
+    const huge = { path: NAME, sizeBytes: 2 ** 52 };
+    expect(huge.sizeBytes).toBeGreaterThan(1e15);
+    await expect(
+      pullModel({
+        name: 'faulty',
+        sources: [{ kind: 'huggingface', repo: REPO }],
+        huggingFaceEndpoint: await hugeListing(server),
+        target: path.join(home, 'out'),
+      }),
+    ).rejects.toMatchObject({ code: 'disk-full', exitCode: 7 });
+  });
+
+  it('a home that cannot be written is a clear error', async () => {
+    await mkdir(path.join(home, 'fsb'));
+    await writeFile(path.join(home, 'fsb/checkpoints'), 'a file where a folder should be');
+    await using server = await startFaultServer(served({ body: randomBody(1000) }));
+    const { code, stderr } = await pull(server).done;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/cannot be written.*\n.*FSB_HOME/);
+  });
+});
+
+describe('--dry-run', () => {
+  it('says sizes, sources and what is here, and fetches nothing', async () => {
+    const body = randomBody(2 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body }));
+    const { code, stdout } = await pull(server, ['--dry-run', '--json']).done;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'fsb.pull/1',
+      dryRun: true,
+      source: `huggingface:${REPO}`,
+      totalBytes: body.length + CONFIG.body.length,
+      missingBytes: body.length + CONFIG.body.length,
+    });
+    expect(server.requests).toEqual([]);
+    await pull(server).done;
+    expect(JSON.parse((await pull(server, ['--dry-run', '--json']).done).stdout)).toMatchObject({ missingBytes: 0 });
+    expect((await pull(server, ['--max-rate', 'fast']).done).code).toBe(2);
+  });
+});
+
+async function hugeListing(server: FaultServer): Promise<string> {
+  const { createServer } = await import('node:http');
+  const sibling = { rfilename: NAME, size: 2 ** 52, lfs: { sha256: 'a'.repeat(64), size: 2 ** 52 } };
+  const hub = createServer((_request, response) =>
+    response.end(JSON.stringify({ sha: COMMIT, siblings: [sibling] })),
+  ).unref();
+  await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
+  expect(server.requests).toEqual([]);
+  return `http://127.0.0.1:${(hub.address() as { port: number }).port}`;
+}
