@@ -162,7 +162,13 @@ function report(source: string, batches: Workload['batches'], peers: readonly Pe
       row.maxLogitDifference.toExponential(1),
     ]),
   );
-  console.log(table);
+  const speedOf = (peer: string, order: Order): number =>
+    results.find((row) => row.peer === peer && row.order === order)!.tokensPerSecond;
+  const asUsed = peers
+    .slice(1)
+    .map(({ name }) => `× ${(speedOf('fsb', 'sorted') / speedOf(name, 'file order')).toFixed(2)} ${name}`);
+  const summary = `fsb as it evaluates (sorted) against a plain loop (file order): ${asUsed.join(', ')}.`;
+  console.log(`${table}\n\n${summary}`);
   if (values.save === undefined) return;
   const model = { ...preset, weights: 'random' };
   const setting = { threads: Number(values.threads), rounds: Number(values.rounds), share: Number(values.share) };
@@ -172,5 +178,5 @@ function report(source: string, batches: Workload['batches'], peers: readonly Pe
   const command = `npx tsx benchmarks/encoder/encoder.ts ${process.argv.slice(2).join(' ')}`;
   const versions = peers.map(({ name, info }) => `${name} ${info.version}`).join('; ');
   const head = `\`${command}\`: ${values.preset}, ${preset.layers} layers; ${source}; ${machine.cpu}, ${values.threads} threads; ${versions} (${machine.date.slice(0, 10)}, ${file})`;
-  updateReadme(`encoder:${values.save}`, `${head}\n\n${table}`);
+  updateReadme(`encoder:${values.save}`, `${head}\n\n${table}\n\n${summary}`);
 }

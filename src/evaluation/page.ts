@@ -103,7 +103,7 @@ function barsOf(run: EvaluationRun): Bar[] {
       label: escapeMarkup(score.model),
       value: score.accuracy,
       kind: 'published',
-      note: score.insideInterval ? both('在区间内', 'inside the interval') : both('在区间外', 'outside the interval'),
+      note: `${score.insideInterval ? both('在区间内', 'inside the interval') : both('在区间外', 'outside the interval')}${score.note ? `; ${escapeMarkup(score.note)}` : ''}`,
     }),
   );
   return [

@@ -10,6 +10,8 @@ export interface PublishedReference {
   readonly source: string;
   /** undefined where the publisher does not name it. */
   readonly split: string | undefined;
+  /** What makes it another measurement than ours ("among 4 candidate labels"); undefined where nothing does. */
+  readonly note?: string | undefined;
 }
 
 /**
@@ -32,6 +34,12 @@ export function taskReferences(
     .filter((score) => score.method === kind || score.method === 'human')
     .filter((score) => score.metric === task.metric || (score.metric === null && score.name === evaluated))
     .filter((score) => score.split === null || score.split === split)
-    .map(({ name, value, source, split }) => ({ model: name, accuracy: value, source, split: split ?? undefined }))
+    .map(({ name, value, source, split, note }) => ({
+      model: name,
+      accuracy: value,
+      source,
+      split: split ?? undefined,
+      ...(note && { note }),
+    }))
     .sort((a, b) => b.accuracy - a.accuracy);
 }

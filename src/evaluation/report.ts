@@ -68,8 +68,8 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
     percent(run.majority),
     run.published
       .slice(0, MAX_REFERENCES_SHOWN)
-      .map(({ model, accuracy, insideInterval }) =>
-        `${model} ${percent(accuracy)} ${insideInterval ? words.inside : ''}`.trimEnd(),
+      .map(({ model, accuracy, insideInterval, note }) =>
+        `${model} ${percent(accuracy)}${note ? '*' : ''} ${insideInterval ? words.inside : ''}`.trimEnd(),
       )
       .join('; '),
   ]);
@@ -105,6 +105,7 @@ export function runNotes(run: EvaluationRun, language: ReportLanguage): string[]
       : []),
     ...(run.dropped > 0 ? [words.dropped(run.dropped)] : []),
     ...(run.nearTies.length > 0 ? [words.nearTies(run.nearTies.length)] : []),
+    ...run.published.slice(0, MAX_REFERENCES_SHOWN).flatMap(({ model, note }) => (note ? [`* ${model}: ${note}`] : [])),
   ].map((note) => `${run.task} ${run.split}: ${note}`);
 }
 

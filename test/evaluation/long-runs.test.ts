@@ -79,9 +79,9 @@ describe('a killed run', () => {
     await run({ journalFile });
     const { length } = await readFile(journalFile, 'utf8');
     await run({ journalFile }); // a finished one is replaced
-    expect((await readFile(journalFile, 'utf8')).split('\n')).toHaveLength(
-      (await readFile(journalFile, 'utf8')).split('\n').length,
-    );
+    const lines = (await readFile(journalFile, 'utf8')).trimEnd().split('\n');
+    expect(lines).toHaveLength(1 + (await readJournal(journalFile))!.batches.length);
+    expect(new Set(lines.slice(1).map((line) => JSON.parse(line).batch)).size).toBe(lines.length - 1);
     await truncate(journalFile, Math.floor(length / 2));
     await expect(run({ journalFile })).rejects.toMatchObject({ code: 'run-unfinished', exitCode: 2 });
     await expect(run({ journalFile, resume: true, batchTokens: 65 })).rejects.toMatchObject({

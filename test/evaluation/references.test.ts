@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { taskReferences } from '../../src/evaluation/references.ts';
-import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
+import { CLUE_TASKS, FEWCLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
 import { loadRegistry } from '../../src/registry/registry.ts';
 
 const registry = await loadRegistry({ overlayFile: null });
@@ -22,6 +22,17 @@ describe('taskReferences', () => {
     expect([of('afqmc'), of('tnews'), of('iflytek'), of('ocnli'), of('cmnli'), of('wsc'), of('csl')]).toEqual([
       0.7608, 0.5996, 0.6234, 0.7917, 0.81, 0.9243, 0.872,
     ]);
+  });
+
+  it('holds zero-shot answers against zero-shot scores, and says which were measured otherwise', () => {
+    const scores = taskReferences(registry, CLUE_TASKS.tnews, 'dev', undefined, 'lm');
+    expect(scores.find(({ model }) => model === 'cpm-2.6b')).toMatchObject({
+      accuracy: 0.6544,
+      note: expect.stringContaining('4 candidate labels'),
+    });
+    expect(scores.map(({ model }) => model)).not.toContain('erlangshen-1.3b');
+    const few = taskReferences(registry, FEWCLUE_TASKS['fewclue-tnews'], 'test_public', undefined, 'cloze');
+    expect(few.find(({ model }) => model === 'erlangshen-unimc-1.3b')?.accuracy).toBe(0.5521);
   });
 
   it('leaves out scores of another split', () => {
