@@ -17,7 +17,7 @@ import { DEFAULT_RETRY, DEFAULT_STALL, RateLimit, type RetryPolicy, Slots } from
 import type { Supplier } from './ranged-transfer.ts';
 import { type CheckpointRecord, RECORD_FILE, readRecord, writeRecord } from './record.ts';
 import type { Source, SourceFile, SourceSpec } from './sources/source.ts';
-import { stagingFolder, withStaging } from './staging.ts';
+import { stagingFolder, sweepStaging, withStaging } from './staging.ts';
 import { type TransferOptions, type TransferredFile, transferFile, withRetries } from './transfer.ts';
 
 export interface PullOptions extends Selection {
@@ -143,7 +143,10 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
     if (leftOut.length) onEvent?.({ type: 'left-out', paths: leftOut });
     const target = targetFor(options, revision);
     const present = await presentCheckpoint(target, options, revision);
-    if (present) return { ...present, seconds: seconds() };
+    if (present) {
+      await sweepStaging(target);
+      return { ...present, seconds: seconds() };
+    }
     await requireReplaceable(target);
     const asked = {
       include: [...(options.include ?? [])],

@@ -54,8 +54,9 @@ export interface RangedTransferResult extends FoundBytes {
 
 /** Data is gathered to blocks of so many bytes before it is written. */
 const WRITE_BYTES = 1 << 20;
-/** So much progress makes a connection's failure the first one again. */
+/** So much progress makes a connection's failure the first one again: bytes, or for small ranges a share of them. */
 const PROGRESS_BYTES = 64 << 10;
+const PROGRESS_SHARE = 0.25;
 /** A stretch that is done sooner is left to its connection: taking half of it costs a request and bytes on their way. */
 const SHARE_SECONDS = 1;
 const WATCH_INTERVAL_MS = 200;
@@ -117,12 +118,18 @@ interface SupplierState extends Supplier {
 
 /** A request under way, as the watchdog sees it. */
 interface Watch {
+  readonly supplier: SupplierState;
   readonly span: Span;
   readonly control: AbortController;
   readonly startedAt: number;
   /** Since when it waits for the network; undefined while bytes are being handled. */
   waitingSince: number | undefined;
+  /** Received. */
   bytes: number;
+  /** Of these, what no later connection has to fetch again; of a whole file only finished pieces. */
+  keptBytes: number;
+  /** What was asked for. */
+  rangeBytes: number;
 }
 
 /** The server knows no ranges: no failure, but another way of asking. */
@@ -255,12 +262,17 @@ class RangedTransfer {
   /** One request; false when there is nothing to fetch at the moment. */
   async #fetch(supplier: SupplierState): Promise<boolean> {
     if (this.#isFinished || this.#signal.aborted || supplier.dropped) return true;
+    if (supplier.isWholeOnly && supplier.active > 0) return false; // chosen by two at once
     const span = supplier.isWholeOnly
       ? this.#pieces.claimAll()
       : this.#pieces.claim((busy) => this.#secondsLeft(busy) > SHARE_SECONDS);
     if (!span) return false;
     const startedAt = performance.now();
-    const watch: Watch = { span, control: new AbortController(), startedAt, waitingSince: startedAt, bytes: 0 };
+    const control = new AbortController();
+    const watch: Watch = {
+      ...{ supplier, span, control, startedAt, waitingSince: startedAt },
+      ...{ bytes: 0, keptBytes: 0, rangeBytes: 0 },
+    };
     this.#watches.add(watch);
     supplier.active++;
     try {
@@ -297,12 +309,22 @@ class RangedTransfer {
       if (!opened.isPartial) {
         supplier.isWholeOnly = true;
         if (start > 0) throw new NoRangesError();
+        this.#giveUpOthers(watch);
         pieces.release(span);
         span = pieces.claimAll() ?? span;
       }
       await this.#write(supplier, span, opened, opened.isPartial ? end : this.#pieces.sizeBytes, watch);
     } finally {
       pieces.release(span);
+    }
+  }
+
+  /** The whole file is coming over this connection: what others of its place still ask for is taken on the way. */
+  #giveUpOthers(watch: Watch): void {
+    for (const other of this.#watches) {
+      if (other === watch || other.supplier !== watch.supplier) continue;
+      this.#pieces.release(other.span);
+      other.control.abort(new NoRangesError());
     }
   }
 
@@ -315,6 +337,7 @@ class RangedTransfer {
     const begun = supplier.isWholeOnly ? undefined : this.#begun.get(span.first);
     const start = supplier.isWholeOnly ? 0 : this.#pieces.startOf(span.first) + (begun?.bytes ?? 0);
     const end = supplier.isWholeOnly ? expected.sizeBytes : this.#pieces.endOf(span.end - 1);
+    watch.rangeBytes = end - start;
     const isGuarded = expected.sha256 === undefined && expected.gitSha1 === undefined;
     const opened = await supplier.source.openRange!(
       supplier.file,
@@ -400,11 +423,15 @@ class RangedTransfer {
             block.push(part);
             blockBytes += part.length;
             inFlight += part.length;
+            if (!span.isWhole) watch.keptBytes += part.length;
             this.#inFlight += part.length;
             if (blockBytes >= WRITE_BYTES || position === end) await flush();
           }
           if (position < end) continue;
-          if (pieces.isOwnedBy(piece, span)) await this.#finish(piece, crc, supplier.label);
+          if (pieces.isOwnedBy(piece, span)) {
+            await this.#finish(piece, crc, supplier.label);
+            if (span.isWhole) watch.keptBytes += end - pieces.startOf(piece);
+          }
           this.#inFlight -= inFlight;
           inFlight = 0;
           crc = 0;
@@ -450,7 +477,8 @@ class RangedTransfer {
       this.#drop(supplier, error);
       return;
     }
-    if (watch.bytes >= PROGRESS_BYTES) supplier.failures = 0;
+    if (watch.keptBytes > 0 && watch.keptBytes >= Math.min(PROGRESS_BYTES, PROGRESS_SHARE * watch.rangeBytes))
+      supplier.failures = 0;
     // connections that break together are one failure
     if (watch.startedAt > supplier.lastFailureAt) supplier.failures++;
     supplier.lastFailureAt = now;

@@ -47,6 +47,13 @@ export function stagingFolder(target: string): string {
   return `${target}.partial`;
 }
 
+/** Removes what a process that was killed right after its last step left beside a finished target. */
+export async function sweepStaging(target: string): Promise<void> {
+  const root = stagingFolder(target);
+  const names = await readdir(root).catch(() => undefined); // mostly there is none
+  if (names && !names.includes('files')) await rm(root, { recursive: true, force: true });
+}
+
 /** Bytes that the files of a folder take on the disk: an unfinished file has holes. */
 export async function heldBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);

@@ -87,17 +87,24 @@ export async function transferFile(
   return transferWhole(source, file, target, options);
 }
 
-/** Tries again after errors of the network, with growing pauses; throws the last one. */
+/**
+ * Tries again after errors of the network, with growing pauses; throws the last one. Only failures in a row count: when
+ * `progress` (bytes so far) has grown since the last failure, the next is the first again.
+ */
 export async function withRetries<T>(
   work: () => Promise<T>,
   retry: RetryPolicy = DEFAULT_RETRY,
   signal?: AbortSignal,
+  progress: () => number = () => 0,
 ): Promise<T> {
+  let before = progress();
   for (let failures = 1; ; failures++) {
     try {
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
+      if (progress() > before) failures = 1;
+      before = progress();
       const isPassing = error instanceof FsbError && error.retryable && error.code !== 'offline';
       if (!isPassing || failures >= retry.attempts) throw error;
       const asked = error.facts.retryAfterMs;
@@ -204,8 +211,9 @@ async function unpackFile(
   signal: AbortSignal | undefined,
 ): Promise<FoundBytes> {
   const checksum = createChecksum();
-  const input = createReadStream(packedFile, { highWaterMark: READ_CHUNK_BYTES, ...(signal && { signal }) });
   async function* hashed(): AsyncGenerator<Buffer> {
+    signal?.throwIfAborted(); // a stream made with an aborted signal fails before anyone listens
+    const input = createReadStream(packedFile, { highWaterMark: READ_CHUNK_BYTES, ...(signal && { signal }) });
     for await (const chunk of packed.unpack(input as AsyncIterable<Buffer>)) {
       checksum.update(chunk);
       yield chunk;

@@ -156,16 +156,21 @@ export const REPO = 'IDEA-CCNL/Faulty';
  * The files as a Hugging Face repository REPO, as the ModelScope repository REPO, and at /files/<path>. With a rate,
  * connections are slowed down.
  */
-export async function startFaultServer(files: Readonly<Record<string, ServedFile>>): Promise<FaultServer> {
+export async function startFaultServer(files: Readonly<Record<string, ServedFile>>, port = 0): Promise<FaultServer> {
   const counts = new Map<string, number>();
   const state = { sentBytes: 0, requests: [] as string[] };
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://x');
-    if (url.pathname.startsWith(`/api/models/${REPO}/revision/`)) return void response.end(hubListing(files));
-    if (url.pathname === `/api/v1/models/${REPO}/repo/files`) return void response.end(modelScopeListing(files));
+    const listing = listingOf(url, files);
+    if (listing !== undefined)
+      return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(listing));
     const name = fileOf(url);
     const file = name === undefined ? undefined : files[name];
-    if (!file || name === undefined) return void response.writeHead(404).end();
+    if (!file || name === undefined) return void response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end();
+    if (url.pathname.startsWith(`/${REPO}/`)) describeFile(response, file);
+    // what clients ask before they ask for bytes; faults are for the bytes
+    if (request.method === 'HEAD')
+      return void response.writeHead(200, { 'content-length': file.body.length, 'accept-ranges': 'bytes' }).end();
     state.requests.push(`${name} ${request.headers.range ?? '-'}`);
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
@@ -179,7 +184,7 @@ export async function startFaultServer(files: Readonly<Record<string, ServedFile
     });
   });
   server.on('clientError', (_error, socket) => socket.destroy());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return Object.assign(state, {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
@@ -194,8 +199,16 @@ export async function startFaultServer(files: Readonly<Record<string, ServedFile
 function fileOf(url: URL): string | undefined {
   if (url.pathname.startsWith('/files/')) return decodeURIComponent(url.pathname.slice(7));
   if (url.pathname === `/api/v1/models/${REPO}/repo`) return url.searchParams.get('FilePath') ?? undefined;
-  const hub = `/${REPO}/resolve/${COMMIT}/`;
-  return url.pathname.startsWith(hub) ? decodeURIComponent(url.pathname.slice(hub.length)) : undefined;
+  const [, name] = new RegExp(`^/${REPO}/resolve/(?:${COMMIT}|main)/(.+)$`).exec(url.pathname) ?? [];
+  return name === undefined ? undefined : decodeURIComponent(name);
+}
+
+/** What the hub's own client wants to know of a file, from the headers of any answer. */
+function describeFile(response: ServerResponse, file: ServedFile): void {
+  response.setHeader('x-repo-commit', COMMIT);
+  response.setHeader('x-linked-size', file.body.length);
+  response.setHeader('x-linked-etag', `"${hashOf(file)}"`);
+  response.setHeader('etag', ETAG);
 }
 
 function rangeOf({ headers }: IncomingMessage, body: Buffer) {
@@ -241,27 +254,42 @@ function count_(response: ServerResponse, state: { sentBytes: number }, rate: nu
   }) as typeof response.end;
 }
 
-function hubListing(files: Readonly<Record<string, ServedFile>>): string {
-  const siblings = Object.entries(files).map(([rfilename, { body, listedSha256 }]) => ({
-    rfilename,
-    size: body.length,
-    blobId: 'b'.repeat(40),
-    lfs: { sha256: listedSha256 ?? sha256(body), size: body.length, pointerSize: 134 },
-  }));
-  return JSON.stringify({ id: REPO, sha: COMMIT, siblings });
-}
-
-function modelScopeListing(files: Readonly<Record<string, ServedFile>>): string {
-  const listed = Object.entries(files).map(([name, { body, listedSha256 }]) => ({
+function listingOf({ pathname }: URL, files: Readonly<Record<string, ServedFile>>): unknown {
+  const entries = Object.entries(files).map(([name, file]) => ({ name, size: file.body.length, hash: hashOf(file) }));
+  const hub = `/api/models/${REPO}`;
+  if (pathname === hub || pathname.startsWith(`${hub}/revision/`)) {
+    const siblings = entries.map(({ name, size, hash }) => ({
+      rfilename: name,
+      size,
+      blobId: 'b'.repeat(40),
+      lfs: { sha256: hash, size, pointerSize: 134 },
+    }));
+    return { id: REPO, modelId: REPO, sha: COMMIT, private: false, tags: [], downloads: 0, likes: 0, siblings };
+  }
+  if (pathname.startsWith(`${hub}/tree/`))
+    return entries.map(({ name, size, hash }) => ({
+      type: 'file',
+      path: name,
+      size,
+      oid: 'b'.repeat(40),
+      lfs: { oid: hash, size, pointerSize: 134 },
+    }));
+  if (pathname !== `/api/v1/models/${REPO}/repo/files`) return undefined;
+  const blobs = entries.map(({ name, size, hash }) => ({
     Name: name,
     Path: name,
     Type: 'blob',
-    Size: body.length,
-    Sha256: listedSha256 ?? sha256(body),
+    Size: size,
+    Sha256: hash,
   }));
-  return JSON.stringify({
-    Code: 200,
-    Success: true,
-    Data: { Files: [...listed, { Path: 'd', Type: 'tree', Size: 0 }] },
-  });
+  return { Code: 200, Success: true, Data: { Files: [...blobs, { Path: 'd', Type: 'tree', Size: 0 }] } };
+}
+
+const hashes = new WeakMap<Buffer, string>();
+
+function hashOf({ body, listedSha256 }: ServedFile): string {
+  if (listedSha256 !== undefined) return listedSha256;
+  const hash = hashes.get(body) ?? sha256(body);
+  hashes.set(body, hash);
+  return hash;
 }

@@ -94,6 +94,7 @@ async function remoteAccess(
       },
       retry,
       signal,
+      () => at,
     );
   };
   const size = (await fetchRange(0, 1))?.total;
