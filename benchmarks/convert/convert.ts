@@ -76,8 +76,10 @@ const table = markdownTable(
 console.log(table);
 if (values.save !== undefined) {
   const file = writeResults('convert', values.save, { benchmark: 'convert', ...machine, results });
-  const command = `npx tsx benchmarks/convert/convert.ts ${process.argv.slice(2).join(' ')}`;
-  updateReadme(`convert:${values.save}`, `\`${command}\` (${machine.date.slice(0, 10)}, ${file})\n\n${table}`);
+  const command = `npx tsx benchmarks/convert/convert.ts ${presets.join(' ')} --dtype ${values.dtype} --runs ${values.runs}`;
+  const where = `${machine.cpu}, ${machine.cores} cores, load ${machine.loadBefore.toFixed(1)} before`;
+  const head = `\`${command}\`: ${where} (${machine.date.slice(0, 10)}, ${file})`;
+  updateReadme(`convert:${values.save}`, `${head}\n\n${table}`);
 }
 
 function presetNamed(name: string): PresetName {
