@@ -109,7 +109,7 @@ function roundBlock4(rows: Float32Array, from: number, to: number, values: Uint8
 /** x in units of the scale → 0 … 15, where 8 is 0. x is −8.7 at least, so x + 8.5 cut off is never below 0. */
 function code4(x: number): number {
   const q = (x + 8.5) | 0;
-  return q > 15 ? 15 : q;
+  return Math.min(q, 15);
 }
 
 function fillZero(values: Uint8Array, at: number, used: number, blockSize: number, bits: 4 | 8): void {
