@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { PullOptions, PullResult } from '../hub/pull.ts';
 import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '../registry/home.ts';
 import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
@@ -97,6 +98,9 @@ export async function pullEntry(
 ): Promise<PullResult> {
   const { pullModel } = await import('../hub/pull.ts');
   const { pullProgress } = await import('./pull-progress.ts');
+  // Received bytes count for V8 as if the small heap had grown: without this it marks the heap every 17 MB, a fifth of
+  // the processor time of a pull.
+  setFlagsFromString('--heap-growing-percent=400');
   const { environment, messages, output } = context;
   const progress = await pullProgress(output, messages.pulling(entry.name));
   try {

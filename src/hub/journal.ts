@@ -59,7 +59,8 @@ export class Journal {
     if (!former) await handle.write(`${JSON.stringify(header)}\n`);
     // a line that a kill cut in two must not swallow the next one
     else if (!former.endsWithNewline) await handle.write('\n');
-    for (const [piece, record] of former?.pieces ?? []) if (piece < pieces.count) pieces.finish(piece, record);
+    for (const [piece, record] of former?.pieces ?? [])
+      if (piece < pieces.count) pieces.finish(piece, { ...record, isResumed: true });
     return { journal, resumed: former !== undefined };
   }
 

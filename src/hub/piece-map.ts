@@ -25,6 +25,8 @@ export interface PieceRecord {
   readonly crc: number;
   /** Label of the source. */
   readonly source: string;
+  /** From the journal of a former run: to be compared with what the disk holds. */
+  readonly isResumed?: boolean;
 }
 
 export class PieceMap {

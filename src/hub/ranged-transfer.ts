@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { writeError } from '../util/disk.ts';
 import { FsbError, IntegrityError, NetworkError } from '../util/errors.ts';
-import { compareChecksum, createChecksum, type FoundBytes } from './checksum.ts';
+import { type Checksum, compareChecksum, createChecksum, type FoundBytes } from './checksum.ts';
 import { Journal } from './journal.ts';
 import { backoffMs, type RateLimit, type RetryPolicy, type Slots, type StallPolicy } from './limits.ts';
 import { PieceMap, type Span } from './piece-map.ts';
@@ -55,11 +55,16 @@ export interface RangedTransferResult extends FoundBytes {
 /** Data is gathered to blocks of so many bytes before it is written. */
 const WRITE_BYTES = 1 << 20;
 /** So much progress makes a connection's failure the first one again: bytes, or for small ranges a share of them. */
-const PROGRESS_BYTES = 64 << 10;
+const PROGRESS_BYTES = 4 << 10;
 const PROGRESS_SHARE = 0.25;
 /** A stretch that is done sooner is left to its connection: taking half of it costs a request and bytes on their way. */
 const SHARE_SECONDS = 1;
-const WATCH_INTERVAL_MS = 200;
+const WATCH_INTERVAL_MS = 100;
+/**
+ * Connections are added one by one while all together are slower than this (bytes a second): a fast network needs one,
+ * and bytes that come in order are hashed as they pass, without being read again.
+ */
+const FAST_ENOUGH = 150e6;
 /** Files of so many pieces are fetched from all places at once; for less, asking around takes longer. */
 const MIN_SHARED_FILE_PIECES = 4;
 /** How often a file may change at a place before it is hopeless. */
@@ -153,6 +158,13 @@ class RangedTransfer {
   readonly #signal: AbortSignal;
   /** Raised when pieces were taken back, so that the checksum starts over. */
   #epoch = 0;
+  /** The checksum under way, and up to where it has got: -1 while it has to start over. */
+  #hash: Checksum;
+  #front = -1;
+  /** Connections that may be open, and the bytes received by the last look at their speed. */
+  #allowed = 1;
+  #receivedBytes = 0;
+  #lookedAt = { at: performance.now(), bytes: 0 };
   /** While the bytes of one supplier alone are tried. */
   #only: SupplierState | undefined;
   #rounds = 0;
@@ -169,6 +181,7 @@ class RangedTransfer {
     this.#handle = handle;
     this.#journal = journal;
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#stop.signal]) : this.#stop.signal;
+    this.#hash = createChecksum(options.expected);
     for (const supplier of options.suppliers) this.#addSupplier(supplier);
   }
 
@@ -184,7 +197,7 @@ class RangedTransfer {
         this.#isFinished = true;
         this.#wake();
       }),
-      ...Array.from({ length: connections }, () => this.#connect()),
+      ...Array.from({ length: connections }, (_, number) => this.#connect(number)),
     ];
     try {
       await Promise.all(work);
@@ -232,9 +245,13 @@ class RangedTransfer {
 
   // --- connections ---
 
-  async #connect(): Promise<void> {
+  async #connect(number: number): Promise<void> {
     while (!this.#isFinished) {
       this.#signal.throwIfAborted();
+      if (number >= this.#allowed) {
+        await this.#pause(1000);
+        continue;
+      }
       const supplier = this.#choose();
       if (typeof supplier === 'number') await this.#pause(supplier);
       else if (!(await this.#options.slots.use(() => this.#fetch(supplier)))) await this.#pause(1000);
@@ -390,20 +407,14 @@ class RangedTransfer {
     let position = opened.start;
     let piece = Math.floor(position / pieces.pieceBytes);
     let crc = position > pieces.startOf(piece) ? this.#begun.get(piece)!.crc : 0;
-    let block: Uint8Array[] = [];
-    let blockBytes = 0;
+    const blocks = new BlockWriter(this.#handle);
     let inFlight = position - pieces.startOf(piece); // of the current piece, for the display
     this.#inFlight += inFlight;
-    const flush = async (): Promise<void> => {
-      if (blockBytes === 0) return;
-      await writeAll(this.#handle, block, position - blockBytes);
-      block = [];
-      blockBytes = 0;
-    };
     try {
       for await (const received of opened.chunks) {
         watch.waitingSince = undefined;
         watch.bytes += received.length;
+        this.#receivedBytes += received.length;
         onReceived?.(received.length);
         if (rate) await rate.take(received.length, this.#signal);
         if (position + received.length > responseEnd) {
@@ -417,18 +428,18 @@ class RangedTransfer {
           if (position === pieces.startOf(piece)) pieces.takePassing(piece, span);
           const part = chunk.subarray(0, end - position);
           chunk = chunk.subarray(part.length);
-          position += part.length;
           if (pieces.isOwnedBy(piece, span)) {
             crc = crc32(part, crc);
-            block.push(part);
-            blockBytes += part.length;
+            this.#hashPassing(part, position);
+            await blocks.write(part, position);
             inFlight += part.length;
-            if (!span.isWhole) watch.keptBytes += part.length;
             this.#inFlight += part.length;
-            if (blockBytes >= WRITE_BYTES || position === end) await flush();
+            if (!span.isWhole) watch.keptBytes += part.length;
           }
+          position += part.length;
           if (position < end) continue;
           if (pieces.isOwnedBy(piece, span)) {
+            await blocks.flush();
             await this.#finish(piece, crc, supplier.label);
             if (span.isWhole) watch.keptBytes += end - pieces.startOf(piece);
           }
@@ -449,7 +460,7 @@ class RangedTransfer {
       });
     } catch (error) {
       // what came of the piece is kept: the next connection goes on in the middle of it
-      await flush();
+      await blocks.flush();
       if (piece < pieces.count && pieces.isOwnedBy(piece, span))
         this.#begun.set(piece, { bytes: position - pieces.startOf(piece), crc });
       throw error;
@@ -479,9 +490,11 @@ class RangedTransfer {
     }
     if (watch.keptBytes > 0 && watch.keptBytes >= Math.min(PROGRESS_BYTES, PROGRESS_SHARE * watch.rangeBytes))
       supplier.failures = 0;
-    // connections that break together are one failure
-    if (watch.startedAt > supplier.lastFailureAt) supplier.failures++;
-    supplier.lastFailureAt = now;
+    // connections that were open together when one broke count once
+    if (watch.startedAt > supplier.lastFailureAt) {
+      supplier.failures++;
+      supplier.lastFailureAt = now;
+    }
     this.#askMirrors();
     const { retry } = this.#options;
     const asked = error.facts.retryAfterMs;
@@ -520,31 +533,48 @@ class RangedTransfer {
     }
   }
 
+  /** Takes bytes into the checksum as they pass, when they are the next ones. */
+  #hashPassing(part: Uint8Array, position: number): void {
+    if (position === this.#front) {
+      this.#hash.update(part);
+      this.#front += part.length;
+    } else if (position < this.#front) this.#startOver(); // a piece that was half hashed comes again from its beginning
+  }
+
+  #startOver(): void {
+    this.#epoch++;
+    this.#front = -1;
+    this.#wake();
+  }
+
+  /** Reads what did not pass in order; undefined when pieces were taken back meanwhile. */
   async #readInOrder(buffer: Buffer): Promise<FoundBytes | undefined> {
     const epoch = this.#epoch;
-    const checksum = createChecksum(this.#options.expected);
-    for (let piece = 0; piece < this.#pieces.count; ) {
+    const pieces = this.#pieces;
+    this.#hash = createChecksum(this.#options.expected);
+    this.#front = 0;
+    // bytes that pass are hashed before they are written: it is over when all pieces are on the disk too
+    while (this.#front < pieces.sizeBytes || !pieces.isComplete) {
       this.#signal.throwIfAborted();
-      if (this.#epoch !== epoch) return undefined;
-      const record = this.#pieces.record(piece);
-      if (!record) {
-        await this.#pause(1000);
-        continue;
+      const front = this.#front;
+      const piece = Math.floor(front / pieces.pieceBytes);
+      const record = front < pieces.sizeBytes ? pieces.record(piece) : undefined;
+      if (!record) await this.#pause(1000);
+      else {
+        const bytes = buffer.subarray(0, pieces.endOf(piece) - front);
+        const isThere = await readAll(this.#handle, bytes, front);
+        if (this.#epoch === epoch && isThere && (!record.isResumed || crc32(bytes) === record.crc)) {
+          this.#hash.update(bytes);
+          this.#front = pieces.endOf(piece);
+        } else if (this.#epoch === epoch) {
+          pieces.forget(piece); // the disk does not hold what the journal says: fetched again
+          await this.#journal.forget(piece);
+          this.#wake();
+        }
       }
-      const start = this.#pieces.startOf(piece);
-      const bytes = buffer.subarray(0, this.#pieces.endOf(piece) - start);
-      const isWhole = await readAll(this.#handle, bytes, start);
       if (this.#epoch !== epoch) return undefined;
-      if (isWhole && crc32(bytes) === record.crc) {
-        checksum.update(bytes);
-        piece++;
-      } else {
-        this.#pieces.forget(piece); // the disk does not hold what the journal says: fetched again
-        await this.#journal.forget(piece);
-        this.#wake();
-      }
     }
-    return checksum.digest();
+    return this.#hash.digest();
   }
 
   /**
@@ -588,14 +618,19 @@ class RangedTransfer {
         this.#pieces.forget(piece);
         await this.#journal.forget(piece);
       }
-    this.#epoch++;
-    this.#wake();
+    this.#startOver();
   }
 
   // --- waiting and watching ---
 
   #watch(): void {
     const now = performance.now();
+    const speed = (1000 * (this.#receivedBytes - this.#lookedAt.bytes)) / Math.max(1, now - this.#lookedAt.at);
+    this.#lookedAt = { at: now, bytes: this.#receivedBytes };
+    if (speed < FAST_ENOUGH && this.#allowed < this.#options.connections) {
+      this.#allowed++;
+      this.#wake();
+    }
     const { idleMs, slowAfterMs, slowShare } = this.#options.stall;
     for (const watch of this.#watches) {
       if (watch.waitingSince === undefined || watch.control.signal.aborted) continue;
@@ -687,19 +722,50 @@ async function openData(file: string, resumed: boolean): Promise<FileHandle> {
     : open(file, 'w+');
 }
 
-async function writeAll(handle: FileHandle, block: readonly Uint8Array[], position: number): Promise<void> {
-  const { bytesWritten } = await handle.writev(block, position);
-  let missing = bytesWritten;
-  let at = position + bytesWritten;
-  for (const chunk of block) {
-    const rest = chunk.subarray(Math.min(chunk.length, Math.max(0, missing)));
-    missing -= chunk.length;
-    for (let done = 0; done < rest.length; ) {
-      const more = (await handle.write(rest, done, rest.length - done, at)).bytesWritten;
-      done += more;
-      at += more;
+/** Gathers bytes that follow each other to blocks; one block is written while the next one fills. */
+class BlockWriter {
+  readonly #handle: FileHandle;
+  #block = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  #other = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  #start = 0;
+  #length = 0;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (this.#length > 0 && position !== this.#start + this.#length) await this.#writeBlock();
+    for (let done = 0; done < bytes.length; ) {
+      if (this.#length === 0) this.#start = position + done;
+      const part = bytes.subarray(done, done + WRITE_BYTES - this.#length);
+      this.#block.set(part, this.#length);
+      this.#length += part.length;
+      done += part.length;
+      if (this.#length === WRITE_BYTES) await this.#writeBlock();
     }
   }
+
+  /** Resolves when everything is written. */
+  async flush(): Promise<void> {
+    await this.#writeBlock();
+    await this.#writing;
+  }
+
+  async #writeBlock(): Promise<void> {
+    await this.#writing; // at most one at a time
+    if (this.#length === 0) return;
+    this.#writing = writeAll(this.#handle, this.#block.subarray(0, this.#length), this.#start);
+    this.#writing.catch(() => undefined); // told to whoever waits for it
+    [this.#block, this.#other] = [this.#other, this.#block];
+    this.#length = 0;
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }
 
 /** False when the file ends before. */
