@@ -2,11 +2,19 @@
  * Rounds rows of a matrix to few bits. Layouts as ONNX Runtime's kernels read them: docs/ContribOperators.md,
  * MatMulNBits and DynamicQuantizeMatMul.
  */
+import type { QuantizedFormat } from '../onnx/graph.ts';
 
 /** Integers and scales of some rows. */
 export interface QuantizedRows {
   readonly values: Uint8Array;
   readonly scales: Float32Array;
+}
+
+/** Rows (rows, columns) in the given format. */
+export function quantize(rows: Float32Array, columns: number, format: QuantizedFormat): QuantizedRows {
+  return format.kind === 'blocks'
+    ? quantizeBlocks(rows, columns, format.bits, format.blockSize)
+    : quantizeRows(rows, columns);
 }
 
 /**

@@ -1,22 +1,23 @@
 /** The bytes of quantised weights: a matrix is read once, its integers are streamed, its scales kept until their turn. */
-import type { MatrixSource, Weight } from '../onnx/graph.ts';
+import type { MatrixSource, QuantizedFormat, Weight } from '../onnx/graph.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
-import { rowChunks } from '../tensor/lazy-tensor.ts';
-import { quantizeBlocks, quantizeRows } from './quantize.ts';
-import { checkFinite, floatChunks } from './weight-bytes.ts';
+import type { QuantizedRows } from './quantize.ts';
+import type { Quantizer } from './quantizer.ts';
+import { WeightBuffers } from './weight-buffers.ts';
+import { floatChunks } from './weight-bytes.ts';
 
 type QuantizedSource = Extract<Weight['source'], { kind: 'quantized' }>;
 
-/** Rows that are quantised together: some megabytes of float32. */
-const CHUNK_BYTES = 8 * 1024 * 1024;
-
 export class QuantizedWeights {
   readonly #tensors: ReadonlyMap<string, LazyTensor>;
+  readonly #quantizer: Quantizer;
+  readonly #buffers = new WeightBuffers();
   /** Scales of matrices whose integers are written and whose scales are not. */
   readonly #scales = new Map<string, Float32Array[]>();
 
-  constructor(tensors: ReadonlyMap<string, LazyTensor>) {
+  constructor(tensors: ReadonlyMap<string, LazyTensor>, quantizer: Quantizer) {
     this.#tensors = tensors;
+    this.#quantizer = quantizer;
   }
 
   /** The stored bytes of a weight in order; the integers of a matrix must be asked for before its scales. */
@@ -33,55 +34,57 @@ export class QuantizedWeights {
   }
 
   async *#values(weight: Weight, { matrix, format }: QuantizedSource, key: string): AsyncGenerator<Uint8Array> {
+    const { rows, columns } = matrix;
     const scales: Float32Array[] = [];
     this.#scales.set(key, scales);
-    if (format.kind === 'blocks') {
-      for await (const rows of this.#rows(weight, matrix)) {
-        const quantized = quantizeBlocks(rows, matrix.columns, format.bits, format.blockSize);
-        scales.push(quantized.scales);
-        yield quantized.values;
-      }
-      return;
-    }
-    // the kernel wants [columns, rows]: the integers of the whole matrix are turned, a quarter of its float32
-    const turned = new Uint8Array(matrix.rows * matrix.columns);
+    // the kernel of columns wants [columns, rows]: the integers of the whole matrix are turned, a quarter of its float32
+    const turned = format.kind === 'columns' ? new Uint8Array(rows * columns) : undefined;
     let first = 0;
-    for await (const rows of this.#rows(weight, matrix)) {
-      const quantized = quantizeRows(rows, matrix.columns);
+    for await (const quantized of this.#quantized(weight, matrix, format)) {
       scales.push(quantized.scales);
-      const count = rows.length / matrix.columns;
-      turnInto(turned, quantized.values, { first, count, rows: matrix.rows, columns: matrix.columns });
-      first += count;
+      if (!turned) yield quantized.values;
+      else {
+        const count = quantized.scales.length;
+        turnInto(turned, quantized.values, { first, count, rows, columns });
+        first += count;
+      }
     }
-    yield turned;
+    if (turned) yield turned;
   }
 
-  /** The matrix by rows of output features. */
-  async *#rows(weight: Weight, matrix: MatrixSource): AsyncGenerator<Float32Array> {
-    const { tensors, rows, columns, transposed, heads } = matrix;
-    if (!transposed && !heads) {
+  /** Chunks of rows in order; the next ones are read while threads work on those before. */
+  async *#quantized(weight: Weight, matrix: MatrixSource, format: QuantizedFormat): AsyncGenerator<QuantizedRows> {
+    const underWay: Promise<QuantizedRows>[] = [];
+    for await (const rows of this.#rows(weight, matrix)) {
+      const result = this.#quantizer.quantize(rows, matrix.columns, format);
+      result.catch(() => undefined); // thrown where it is awaited
+      underWay.push(result);
+      if (underWay.length > this.#quantizer.threads) yield underWay.shift()!;
+    }
+    yield* underWay;
+  }
+
+  /** The matrix by rows of output features; a chunk is good until the second after it is asked for. */
+  async *#rows(
+    weight: Weight,
+    { tensors, rows, columns, transposed, heads }: MatrixSource,
+  ): AsyncGenerator<Float32Array> {
+    if (!heads) {
       for (const name of tensors) {
-        const tensor = this.#tensors.get(name);
-        if (!tensor) throw new Error(`the graph uses tensor "${name}", which the architecture's list of tensors lacks`);
-        for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) {
-          checkFinite(chunk, tensor);
-          yield chunk;
-        }
+        const source = { kind: 'checkpoint', tensors: [name], transpose: transposed } as const;
+        yield* floatChunks(
+          { ...weight, shape: [rows, columns], dtype: 'float32', source },
+          this.#tensors,
+          this.#buffers,
+        );
       }
       return;
     }
-    // stored [in, out], or with heads to fill up: as the float weight of this matrix, turned into rows of outputs
-    const shape = [columns, rows];
+    // heads are filled up along a dimension of [columns, rows]; only small models have such heads
     const source = { kind: 'checkpoint', tensors, transpose: !transposed, heads } as const;
-    const whole = new Float32Array(rows * columns); // [columns, rows]
-    let at = 0;
-    for await (const chunk of floatChunks({ ...weight, shape, dtype: 'float32', source }, this.#tensors)) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / columns));
-    for (let from = 0; from < rows; from += step)
-      yield turnRows(whole, rows, columns, from, Math.min(rows, from + step));
+    const shape = [columns, rows];
+    for await (const whole of floatChunks({ ...weight, shape, dtype: 'float32', source }, this.#tensors))
+      yield turn(whole, rows, columns);
   }
 }
 
@@ -93,14 +96,10 @@ function keyOf({ matrix, format }: QuantizedSource): string {
   return JSON.stringify([matrix.tensors, matrix.heads, format]);
 }
 
-/** Rows [from, to) of the transpose of a [columns, rows] matrix. */
-function turnRows(matrix: Float32Array, rows: number, columns: number, from: number, to: number): Float32Array {
-  const result = new Float32Array((to - from) * columns);
-  for (let c0 = 0; c0 < columns; c0 += BLOCK)
-    for (let r0 = from; r0 < to; r0 += BLOCK)
-      for (let r = r0; r < Math.min(to, r0 + BLOCK); r++)
-        for (let c = c0; c < Math.min(columns, c0 + BLOCK); c++)
-          result[(r - from) * columns + c] = matrix[c * rows + r]!;
+/** The transpose of a [columns, rows] matrix. */
+function turn(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(rows * columns);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) result[r * columns + c] = matrix[c * rows + r]!;
   return result;
 }
 

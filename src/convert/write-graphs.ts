@@ -1,14 +1,16 @@
 /** Writes the graphs of a model into a folder, with one data file for the weights of all of them. */
 import path from 'node:path';
-import type { GraphPlan, ModelPlan } from '../architectures/architecture.ts';
+import type { ModelPlan } from '../architectures/architecture.ts';
+import { LOGIT_COLUMNS } from '../architectures/reference/arithmetic.ts';
 import { type Graph, type GraphOptions, type Value, type Weight, weightBytes } from '../onnx/graph.ts';
 import { WeightFile, type WrittenFile, writeGraph } from '../onnx/writer.ts';
 import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { FILE_SUFFIXES, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
+import { FILE_SUFFIXES, graphOptionsFor, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
+import { openQuantizer } from './quantizer.ts';
 import { WeightBuffers } from './weight-buffers.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
@@ -42,7 +44,7 @@ export async function writeGraphs(
 ): Promise<WrittenGraphs> {
   const plans = [...plan.graphs, plan.probe.graph];
   const suffix = FILE_SUFFIXES[options.dtype];
-  const graphs = await buildGraphs(plans, plan.workload, tensors, options);
+  const graphs = await buildGraphs(plan, tensors, options);
   const dataFile = `onnx/${plans[0]!.name}${suffix}.onnx_data`;
   const weights = await WeightFile.create(path.join(folder, dataFile));
   const data = await writeWeights(weights, graphs, tensors, options);
@@ -76,18 +78,21 @@ export async function writeGraphs(
 // --- internal ---
 
 async function buildGraphs(
-  plans: readonly GraphPlan[],
-  workload: Workload,
+  plan: ModelPlan,
   tensors: ReadonlyMap<string, LazyTensor>,
   { dtype, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
-  const options: GraphOptions = graphOptionsFor(dtype, workload);
-  const graphs = plans.map((plan) => plan.build(options));
+  const options: GraphOptions = graphOptionsFor(dtype, plan.workload);
+  const build = (common: GraphOptions): Graph[] => [
+    ...plan.graphs.map((graph) => graph.build(common)),
+    plan.probe.graph.build({ ...common, logitColumns: LOGIT_COLUMNS }),
+  ];
+  const graphs = build(options);
   if (options.weightDtype !== 'float16') return graphs;
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
   onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);
-  return plans.map((plan) => plan.build({ ...options, keepFloat32 }));
+  return build({ ...options, keepFloat32 });
 }
 
 async function writeWeights(
@@ -99,7 +104,8 @@ async function writeWeights(
   const all = weightsOf(graphs);
   const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
   let doneBytes = 0;
-  const quantized = new QuantizedWeights(tensors);
+  const quantizer = openQuantizer(quantizedNumbers(all));
+  const quantized = new QuantizedWeights(tensors, quantizer);
   const buffers = new WeightBuffers();
   try {
     await requireDiskSpace(file.file, totalBytes, 'the converted model');
@@ -117,7 +123,17 @@ async function writeWeights(
   } catch (error) {
     await file.abandon();
     throw error;
+  } finally {
+    await quantizer.close();
   }
+}
+
+function quantizedNumbers(weights: readonly Weight[]): number {
+  return weights.reduce(
+    (sum, { source }) =>
+      source.kind === 'quantized' && source.part === 'values' ? sum + source.matrix.rows * source.matrix.columns : sum,
+    0,
+  );
 }
 
 /** The weights of all graphs, each once, in the order of their first use. */

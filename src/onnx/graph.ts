@@ -103,6 +103,8 @@ export interface GraphOptions {
   readonly linear?: QuantizedFormat | undefined;
   /** How the embedding and the output projection are. @default not at all */
   readonly embedding?: Extract<QuantizedFormat, { kind: 'blocks' }> | undefined;
+  /** Logits over the vocabulary are those of this many first tokens, e.g. in a probe. @default all */
+  readonly logitColumns?: number;
 }
 
 export class Graph {
@@ -144,22 +146,23 @@ export class Graph {
   }
 
   /**
-   * A weight of the checkpoint: `tensors` are canonical names, concatenated along their first dimension;
+   * A weight of the checkpoint as float32: `tensors` are canonical names, concatenated along their first dimension;
    * `shape` is that of the result, after the transposition. The same name twice is the same weight.
    */
   weight(name: string, shape: readonly number[], source: WeightSource): Value {
-    const { weightDtype = 'float32', keepFloat32 } = this.#options;
-    // vectors (biases, norms) are a thousandth of the bytes and carry the scale of everything: never narrowed
-    const dtype = shape.length < 2 || keepFloat32?.has(name) ? 'float32' : weightDtype;
-    if (!this.weights.has(name)) {
-      this.weights.set(name, { name, shape, dtype, source });
-      this.values.set(name, { name, dtype, shape });
-      if (dtype !== 'float32')
-        this.node(`/weights/${name}/Cast`, 'Cast', [{ name, dtype, shape }], [[`${name}/float32`, 'float32', shape]], {
-          attributes: { to: DTYPES.float32.onnx },
-        });
-    }
-    return dtype === 'float32' ? { name, dtype, shape } : { name: `${name}/float32`, dtype: 'float32', shape };
+    const stored = this.#stored(name, shape, source);
+    const known = this.values.get(`${name}/float32`);
+    if (known || stored.dtype === 'float32') return known ?? stored;
+    return this.#widen(`/weights/${name}`, stored, `${name}/float32`);
+  }
+
+  /**
+   * What `take` picks out of a tensor of the checkpoint, as float32. It is given the tensor as it is stored, so that of
+   * a float16 table only the picked rows are widened.
+   */
+  partOf(address: string, name: string, shape: readonly number[], take: (stored: Value) => Value): Value {
+    const part = take(this.#stored(name, shape, { kind: 'checkpoint', tensors: [name], transpose: false }));
+    return part.dtype === 'float32' ? part : this.#widen(address, part, `${address}/Cast:0`);
   }
 
   /** How matrices are stored, for the operations that depend on it. */
@@ -236,6 +239,20 @@ export class Graph {
   ): Value {
     const dtype = options.dtype ?? inputs[0]?.dtype ?? 'float32';
     return this.node(address, opType, inputs, [[`${address}:0`, dtype, shape]], options)[0]!;
+  }
+
+  /** A weight in the type in which it is stored. */
+  #stored(name: string, shape: readonly number[], source: WeightSource): Value {
+    const { weightDtype = 'float32', keepFloat32 } = this.#options;
+    // vectors (biases, norms) are a thousandth of the bytes and carry the scale of everything: never narrowed
+    const dtype = shape.length < 2 || keepFloat32?.has(name) ? 'float32' : weightDtype;
+    return this.rawWeight({ name, shape, dtype, source });
+  }
+
+  #widen(address: string, x: Value, name: string): Value {
+    return this.node(`${address}/Cast`, 'Cast', [x], [[name, 'float32', x.shape]], {
+      attributes: { to: DTYPES.float32.onnx },
+    })[0]!;
   }
 
   #value(name: string, dtype: Dtype, shape: readonly Dimension[]): Value {

@@ -154,7 +154,9 @@ export function embedding(graph: Graph, address: string, table: Table, ids: Valu
   const shape = [...ids.shape, table.size];
   const blocks = tableBlocks(graph, table);
   if (!blocks)
-    return graph.op(`${address}/Gather`, 'Gather', [graph.tensor(table.tensor, [table.rows, table.size]), ids], shape);
+    return graph.partOf(address, table.tensor, [table.rows, table.size], (stored) =>
+      graph.op(`${address}/Gather`, 'Gather', [stored, ids], shape),
+    );
   const { values, scales, format } = blocks;
   // the bytes of MatMulNBits, seen as one row of numbers per token
   const flat = graph.rawWeight({
@@ -309,22 +311,36 @@ export function firstToken(graph: Graph, address: string, x: Value): Value {
   });
 }
 
-/** x · tableᵀ + bias with an embedding table, which is stored once: (B, T, H) → (B, T, rows). */
+/**
+ * x · tableᵀ + bias with an embedding table, which is stored once: (B, T, H) → (B, T, rows). The graph's `logitColumns`
+ * leave the leading rows of the table; one in blocks is whole always, since its kernel takes constants only.
+ */
 export function tiedLogits(graph: Graph, address: string, x: Value, table: Table, bias: Value | undefined): Value {
   const [batch, length, hidden] = x.shape as [Dimension, Dimension, number];
-  const shape = [batch, length, table.rows];
   const blocks = tableBlocks(graph, table);
-  if (blocks) return blockMatMul(graph, address, x, blocks, shape, bias);
+  if (blocks) return blockMatMul(graph, address, x, blocks, [batch, length, table.rows], bias);
+  const columns = Math.min(graph.options.logitColumns ?? table.rows, table.rows);
+  const leadingRows = (whole: Value, name: string): Value => {
+    const range = [graph.integers([0]), graph.integers([columns]), graph.integers([0])];
+    return graph.op(`${address}/${name}/Slice`, 'Slice', [whole, ...range], [columns, ...whole.shape.slice(1)]);
+  };
   const rows = graph.op(`${address}/rows/Reshape`, 'Reshape', [x, graph.integers([-1, hidden])], ['rows', hidden]);
-  const matrix = graph.tensor(table.tensor, [table.rows, table.size]);
-  const product = graph.op(`${address}/Gemm`, 'Gemm', [rows, matrix, bias], ['rows', table.rows], {
+  const shape = [table.rows, table.size];
+  const [matrix, offsets] =
+    columns === table.rows
+      ? [graph.tensor(table.tensor, shape), bias]
+      : [
+          graph.partOf(`${address}/table`, table.tensor, shape, (stored) => leadingRows(stored, 'table')),
+          bias && leadingRows(bias, 'bias'),
+        ];
+  const product = graph.op(`${address}/Gemm`, 'Gemm', [rows, matrix, offsets], ['rows', columns], {
     attributes: { transB: 1 },
   });
   const leading = graph.op(`${address}/Shape`, 'Shape', [x], [2], { dtype: 'int64', attributes: { start: 0, end: 2 } });
-  const target = graph.op(`${address}/Concat`, 'Concat', [leading, graph.integers([table.rows])], [3], {
+  const target = graph.op(`${address}/Concat`, 'Concat', [leading, graph.integers([columns])], [3], {
     attributes: { axis: 0 },
   });
-  return graph.op(`${address}/Reshape`, 'Reshape', [product, target], shape);
+  return graph.op(`${address}/Reshape`, 'Reshape', [product, target], [batch, length, columns]);
 }
 
 /**

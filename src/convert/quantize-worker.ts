@@ -1,0 +1,9 @@
+/** The thread behind quantizer.ts: takes requests, answers in their order. */
+import { parentPort } from 'node:worker_threads';
+import { quantize } from './quantize.ts';
+import type { QuantizeRequest } from './quantizer.ts';
+
+parentPort!.on('message', ({ rows, columns, format }: QuantizeRequest) => {
+  const { values, scales } = quantize(rows, columns, format);
+  parentPort!.postMessage({ values, scales }, [values.buffer as ArrayBuffer, scales.buffer as ArrayBuffer]);
+});
