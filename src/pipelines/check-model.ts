@@ -64,12 +64,14 @@ export function requireProbes(results: readonly ProbeResult[], name: string): vo
 // --- internal ---
 
 /**
- * Of one run, ONNX Runtime's packed copies of the matrices would be the larger half of the memory: 580 MB for one layer of
- * 2048. MatMulNBits has no kernel that reads its weights unpacked.
+ * Of one run, what ONNX Runtime prepares for many would be the larger half of the memory: packed copies of the matrices
+ * (580 MB for one layer of 2048), and whole tables behind a folded Slice of some rows. MatMulNBits has no kernel that
+ * reads its weights unpacked.
  */
 function probeSession({ dtype }: Manifest, options: OpenModelOptions): SessionOptions {
-  if (dtype === 'int8' || dtype === 'int4') return options;
-  return { ...options, config: { 'session.disable_prepacking': '1' } };
+  const config = { 'optimization.disable_specified_optimizers': 'ConstantFolding' };
+  if (dtype === 'int8' || dtype === 'int4') return { ...options, config };
+  return { ...options, config: { ...config, 'session.disable_prepacking': '1' } };
 }
 
 function compare(probe: ManifestProbe, values: Float32Array): ProbeResult {
