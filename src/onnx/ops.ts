@@ -33,7 +33,10 @@ export function linear(graph: Graph, address: string, x: Value, weights: LinearW
   const shape = [...x.shape.slice(0, -1), outFeatures];
   if (format === undefined) return floatMatMul(graph, address, x, name, weights, shape);
   const matrix = { tensors, rows: outFeatures, columns: inFeatures, transposed: layout === 'in-out', heads };
-  if (format.kind === 'blocks') return blockMatMul(graph, address, x, blockWeights(graph, name, matrix, format), shape);
+  if (format.kind === 'blocks') {
+    const blocks = blockWeights(graph, name, matrix, fitted(format, inFeatures));
+    return blockMatMul(graph, address, x, blocks, shape);
+  }
   const source = { kind: 'quantized', matrix, format } as const;
   const values = graph.rawWeight({
     name: `${name}|int8`,
@@ -97,6 +100,15 @@ function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: 
     source: { ...source, part: 'scales' },
   });
   return { values, scales, rows, columns, format };
+}
+
+const SMALLEST_BLOCK = 32;
+
+/** With smaller blocks where the format's do not fill rows of `columns` numbers. */
+function fitted(format: BlockFormat, columns: number): BlockFormat {
+  let { blockSize } = format;
+  while (blockSize > SMALLEST_BLOCK && columns % blockSize !== 0) blockSize /= 2;
+  return { ...format, blockSize };
 }
 
 /** Activations are rounded to 8 bits per block, which the integer instructions of CPUs need. */
@@ -177,8 +189,10 @@ const SMALLEST_QUANTIZED_ROWS = 2048;
 
 /** The table in blocks, where the graph's options ask for it and its rows fill whole blocks. */
 function tableBlocks(graph: Graph, { tensor, rows, size }: Table): BlockWeights | undefined {
-  const format = graph.options.embedding;
-  if (!format || rows < SMALLEST_QUANTIZED_ROWS || size % format.blockSize !== 0) return undefined;
+  const { embedding } = graph.options;
+  if (!embedding || rows < SMALLEST_QUANTIZED_ROWS) return undefined;
+  const format = fitted(embedding, size);
+  if (size % format.blockSize !== 0) return undefined;
   return blockWeights(graph, tensor, { tensors: [tensor], rows, columns: size, transposed: false }, format);
 }
 
