@@ -18,7 +18,8 @@ export interface Cache {
   readonly length: number;
   /**
    * Appends tokens: row i continues the former row parents[i], so rows can be copied, dropped and reordered. Several
-   * tokens at once need a single row. Result: per row the logits after each of its tokens.
+   * tokens at once need a single row. Result: per row the logits after each of its tokens, which may change with the
+   * next step.
    */
   step(
     parents: readonly number[],

@@ -134,9 +134,10 @@ function picker(
   const processors: LogitsProcessor[] = [...makeProcessors(settings), forbidPadding(model.vocabularySize)];
   const warpers = settings.doSample ? makeWarpers(settings) : [];
   const choose: Choose = settings.doSample ? chooseRandomly(createRandom(settings.seed)) : chooseGreedily;
+  const processed = new Float32Array(model.columns);
   return (logits, row, { onToken }) => {
     const total = logTotal(logits);
-    const processed = logits.slice();
+    processed.set(logits);
     for (const process of processors) process(processed, { ids: row.ids, promptLength });
     for (const warp of warpers) warp(processed);
     const id = choose(processed);

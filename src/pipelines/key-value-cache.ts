@@ -3,7 +3,7 @@
  * decoders and the decoders of encoder-decoders is how a step is fed: see DecoderFeed.
  */
 import type { Binding, Session } from '../engine/session.ts';
-import { int64Tensor, zeros } from '../engine/tensor.ts';
+import { int64Tensor } from '../engine/tensor.ts';
 import { UsageError } from '../util/errors.ts';
 import { CacheArrays } from './cache-arrays.ts';
 
@@ -42,6 +42,8 @@ export class KeyValueCache {
   readonly #options: KeyValueCacheOptions;
   readonly #arrays: CacheArrays;
   #length = 0;
+  /** What the last step computed; a new array per token would be 200 kB of garbage. */
+  #stepLogits = new Float32Array();
 
   constructor(session: Session, options: KeyValueCacheOptions) {
     this.#binding = session.createBinding();
@@ -65,7 +67,7 @@ export class KeyValueCache {
 
   /**
    * Appends tokens: row i continues the former row parents[i]. Several tokens at once need a single row.
-   * Result: for each row the logits after each of its tokens.
+   * Result: for each row the logits after each of its tokens, in memory that the next step uses again.
    */
   async step(
     parents: readonly number[],
@@ -74,7 +76,10 @@ export class KeyValueCache {
   ): Promise<Float32Array[][]> {
     const isSame = parents.length === this.rows && parents.every((parent, row) => parent === row);
     if (!isSame) this.#rearrange(parents, this.#arrays.capacity);
-    return this.append(tokens, { keep: tokens[0]!.length, signal });
+    const keep = tokens[0]!.length;
+    const size = this.rows * keep * this.#options.columns;
+    if (this.#stepLogits.length !== size) this.#stepLogits = new Float32Array(size);
+    return this.#append(tokens, { keep, signal }, this.#stepLogits);
   }
 
   /** Forgets the tokens from `length` on. */
@@ -84,8 +89,22 @@ export class KeyValueCache {
     this.#length = length;
   }
 
-  /** As step, for the rows as they are. */
-  async append(tokens: readonly (readonly number[])[], { keep, signal }: AppendOptions): Promise<Float32Array[][]> {
+  /** As step, for the rows as they are, in memory of its own. */
+  append(tokens: readonly (readonly number[])[], options: AppendOptions): Promise<Float32Array[][]> {
+    const size = this.rows * options.keep * this.#options.columns;
+    return this.#append(tokens, options, new Float32Array(size));
+  }
+
+  dispose(): Promise<void> {
+    this.#arrays.release();
+    return this.#binding.dispose();
+  }
+
+  async #append(
+    tokens: readonly (readonly number[])[],
+    { keep, signal }: AppendOptions,
+    logits: Float32Array,
+  ): Promise<Float32Array[][]> {
     const total = this.#length + tokens[0]!.length;
     const { maxLength, columns, bindStep } = this.#options;
     if (total > maxLength)
@@ -96,25 +115,19 @@ export class KeyValueCache {
       const rows = Array.from({ length: this.rows }, (_, row) => row);
       this.#rearrange(rows, Math.min(maxLength, total + GROWTH_TOKENS));
     }
-    const logits = zeros('float32', [this.rows, keep, columns]);
     this.#binding
       .input('input_ids', int64Tensor(tokens))
       .input('num_logits_to_keep', { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(keep)) })
-      .output('logits', logits);
+      .output('logits', { dtype: 'float32', shape: [this.rows, keep, columns], data: logits });
     bindStep(this.#binding, { past: this.#length, tokens });
     await this.#binding.run(signal ? { signal } : {});
     this.#length = total;
     return tokens.map((_, row) =>
       Array.from({ length: keep }, (_, k) => {
         const start = (row * keep + k) * columns;
-        return logits.data.subarray(start, start + columns);
+        return logits.subarray(start, start + columns);
       }),
     );
-  }
-
-  dispose(): Promise<void> {
-    this.#arrays.release();
-    return this.#binding.dispose();
   }
 
   #rearrange(parents: readonly number[], capacity: number): void {
