@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { readEnvironment } from '../util/environment.ts';
 import { FsbError, NotFoundError, UsageError } from '../util/errors.ts';
 import { parseDevice } from './device.ts';
+import type { Explanation } from './explanation.ts';
 import type { ModelSource, OptimizationLevel, RuntimeName, Session, SessionSettings } from './session.ts';
 
 export interface SessionOptions {
@@ -19,6 +20,8 @@ export interface SessionOptions {
   readonly config?: Readonly<Record<string, string>> | undefined;
   /** How far ONNX Runtime rewrites the graph when it loads. @default "all" */
   readonly optimization?: OptimizationLevel | undefined;
+  /** Told what ran where, when the session is disposed. Recording it makes every run slower. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
   /** Told why the fallback was chosen. @default a Node process warning */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -61,7 +64,7 @@ async function openCapi(wanted: 'auto' | 'capi', warn: (message: string) => void
   }
 }
 
-function toSettings({ device, threads, config, optimization }: SessionOptions): SessionSettings {
+function toSettings({ device, threads, config, optimization, onExplanation }: SessionOptions): SessionSettings {
   const count = threads ?? readEnvironment().threads ?? 0;
   if (!Number.isInteger(count) || count < 0 || count > MAX_THREADS)
     throw new UsageError(`expected 1 to ${MAX_THREADS} threads, found ${count}`, { code: 'bad-threads' });
@@ -70,6 +73,7 @@ function toSettings({ device, threads, config, optimization }: SessionOptions): 
     threads: count,
     optimization: optimization ?? 'all',
     config: { ...CONFIG, ...config },
+    onExplanation,
   };
 }
 

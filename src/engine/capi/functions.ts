@@ -53,6 +53,8 @@ export const FUNCTIONS = {
   SetSessionGraphOptimizationLevel: [23, ['pointer', 'int'], 'status'],
   SetIntraOpNumThreads: [24, ['pointer', 'int'], 'status'],
   AddSessionConfigEntry: [130, ['pointer', 'text', 'text'], 'status'],
+  EnableProfiling: [14, ['pointer', 'path'], 'status'],
+  SessionEndProfiling: [110, ['pointer', 'pointer', 'outPointer'], 'status'],
 
   // execution providers: CUDA has functions of its own, the others go by name
   SessionOptionsAppendExecutionProvider: [216, ['pointer', 'text', 'texts', 'texts', 'size'], 'status'],
@@ -89,6 +91,14 @@ export const FUNCTIONS = {
   GetTensorTypeAndShape: [65, ['pointer', 'outPointer'], 'status'],
   ReleaseTensorTypeAndShapeInfo: [99, ['pointer'], 'nothing'],
   GetTensorMutableData: [51, ['pointer', 'outPointer'], 'status'],
+  CreateMemoryInfo: [68, ['text', 'int', 'int', 'int', 'outPointer'], 'status'],
+  MemoryInfoGetName: [71, ['pointer', 'outPointer'], 'status'],
+  ReleaseMemoryInfo: [94, ['pointer'], 'nothing'],
+  CreateAllocator: [131, ['pointer', 'pointer', 'outPointer'], 'status'],
+  ReleaseAllocator: [132, ['pointer'], 'nothing'],
+  CreateTensorAsOrtValue: [48, ['pointer', 'int64s', 'size', 'int', 'outPointer'], 'status'],
+  SessionGetMemoryInfoForInputs: [380, ['pointer', 'filled', 'size'], 'status'],
+  SessionGetMemoryInfoForOutputs: [381, ['pointer', 'filled', 'size'], 'status'],
   ReleaseValue: [96, ['pointer'], 'nothing'],
 
   // running
