@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly optimization?: OptimizationLevel | undefined;
   /** Told what ran where, when the session is disposed. Recording it makes every run slower. */
   readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
-  /** Told why the fallback was chosen. @default a Node process warning */
+  /** Told why the fallback was chosen, and which heavy operators a GPU lacks. @default a Node process warning */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -64,7 +64,14 @@ async function openCapi(wanted: 'auto' | 'capi', warn: (message: string) => void
   }
 }
 
-function toSettings({ device, threads, config, optimization, onExplanation }: SessionOptions): SessionSettings {
+function toSettings({
+  device,
+  threads,
+  config,
+  optimization,
+  onExplanation,
+  onWarning,
+}: SessionOptions): SessionSettings {
   const count = threads ?? readEnvironment().threads ?? 0;
   if (!Number.isInteger(count) || count < 0 || count > MAX_THREADS)
     throw new UsageError(`expected 1 to ${MAX_THREADS} threads, found ${count}`, { code: 'bad-threads' });
@@ -74,6 +81,7 @@ function toSettings({ device, threads, config, optimization, onExplanation }: Se
     optimization: optimization ?? 'all',
     config: { ...CONFIG, ...config },
     onExplanation,
+    onWarning: onWarning ?? processWarning,
   };
 }
 

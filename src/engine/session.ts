@@ -96,6 +96,7 @@ export interface SessionSettings {
   readonly threads: number;
   readonly optimization: OptimizationLevel;
   readonly config: Readonly<Record<string, string>>;
+  readonly onWarning: (message: string) => void;
   /** Told what ran where, when the session is disposed; recording it costs time in every run. */
   readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
 }

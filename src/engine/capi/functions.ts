@@ -4,7 +4,7 @@
  */
 
 /** The lowest API version that has every function below; ONNX Runtime 1.30 offers 1 to 30. */
-export const API_VERSION = 23;
+export const API_VERSION = 24;
 
 /**
  * Kinds of arguments: how C spells them (for koffi). ORTCHAR_T, the type of paths, is UTF-16 on Windows.
@@ -82,6 +82,12 @@ export const FUNCTIONS = {
   GetDimensions: [62, ['pointer', 'int64s', 'size'], 'status'],
   GetSymbolicDimensions: [63, ['pointer', 'filled', 'size'], 'status'],
   ReleaseTypeInfo: [98, ['pointer'], 'nothing'],
+
+  // which provider has which nodes
+  Session_GetEpGraphAssignmentInfo: [407, ['pointer', 'outPointer', 'outSize'], 'status'],
+  EpAssignedSubgraph_GetEpName: [408, ['pointer', 'outPointer'], 'status'],
+  EpAssignedSubgraph_GetNodes: [409, ['pointer', 'outPointer', 'outSize'], 'status'],
+  EpAssignedNode_GetOperatorType: [412, ['pointer', 'outPointer'], 'status'],
 
   // memory and values
   GetAllocatorWithDefaultOptions: [78, ['outPointer'], 'status'],

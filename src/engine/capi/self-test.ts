@@ -8,6 +8,7 @@ import type { Explanation } from '../explanation.ts';
 import type { SessionSettings } from '../session.ts';
 import { float32Tensor, zeros } from '../tensor.ts';
 import { runTinyGraph, TINY_GRAPH } from '../tiny-graph.ts';
+import { RECORD_ASSIGNMENT } from './assignments.ts';
 import { type OrtApi, OrtError } from './calls.ts';
 import type { FunctionName } from './functions.ts';
 import { loadLibrary, type OrtLibrary } from './library.ts';
@@ -33,6 +34,7 @@ const SETTINGS: SessionSettings = {
   threads: 1,
   optimization: 'all',
   config: { 'session.intra_op.allow_spinning': '0' },
+  onWarning: () => undefined, // only a GPU has something to warn of
 };
 
 /** The wrapped functions call these when a status is an error; testProviders got one. */
@@ -129,12 +131,14 @@ async function testRecordingAndMemory(runtime: Runtime): Promise<void> {
   let explanation: Explanation | undefined;
   const session = await CapiSession.open(runtime, TINY_GRAPH, {
     ...SETTINGS,
+    config: { ...SETTINGS.config, ...RECORD_ASSIGNMENT },
     onExplanation: (told) => {
       explanation = told;
     },
   });
   try {
     await runTinyGraph(session);
+    expectThat(session.heavyOnCpu().size === 0, 'an Add not to count as heavy');
     const memory = session.deviceMemory;
     const cache = await memory?.zeros([1, 2, 2, 2]);
     const moved = cache && (await memory?.move(cache, { parents: [0, 0], length: 1, capacity: 3 }));

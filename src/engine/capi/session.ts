@@ -1,4 +1,5 @@
 /** A session through the C API: runs on another thread, and what it holds is freed exactly once. */
+import path from 'node:path';
 import { checkFeeds, checkOutputs } from '../checks.ts';
 import { DEVICES, type Device, deviceNotInBuild, deviceUnavailable } from '../device.ts';
 import { loadFailure, readable } from '../errors.ts';
@@ -17,6 +18,7 @@ import {
   type SessionSettings,
 } from '../session.ts';
 import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
+import { heavyOnCpu, RECORD_ASSIGNMENT } from './assignments.ts';
 import { CapiBinding } from './binding.ts';
 import { OrtError, type Pointer } from './calls.ts';
 import { CapiDeviceMemory } from './device-memory.ts';
@@ -56,7 +58,9 @@ export class CapiSession implements Session {
           : api.CreateSessionFromArray.async(environment, model, model.byteLength, options),
       );
       try {
-        return new CapiSession(runtime, handle, nameOf(model), settings, profile);
+        const session = new CapiSession(runtime, handle, nameOf(model), settings, profile);
+        if (settings.device.kind !== 'cpu') session.#warnOfCpu();
+        return session;
       } catch (error) {
         api.ReleaseSession(handle);
         throw error;
@@ -132,6 +136,12 @@ export class CapiSession implements Session {
     return this.#memory;
   }
 
+  /** Heavy operators that run on the CPU, by type; for sessions opened with RECORD_ASSIGNMENT. */
+  heavyOnCpu(): Map<string, number> {
+    this.#lifetime.assertAlive();
+    return heavyOnCpu(this.#runtime, this.#handle);
+  }
+
   createBinding(): CapiBinding {
     this.#lifetime.assertAlive();
     const binding = new CapiBinding({
@@ -161,6 +171,15 @@ export class CapiSession implements Session {
     });
   }
 
+  /** A model that runs on a GPU only in part is slow in a way that nobody would look for. */
+  #warnOfCpu(): void {
+    const heavy = [...this.heavyOnCpu()].map(([type, count]) => `${type} (${count})`);
+    if (heavy.length > 0)
+      this.#settings.onWarning(
+        `${path.basename(this.#name)}: ${this.device} cannot run ${heavy.join(', ')}: these run on the CPU, their values cross for it; --explain shows what that costs`,
+      );
+  }
+
   async #run(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
     const { api } = this.#runtime;
     const names = Object.keys(feeds);
@@ -186,7 +205,9 @@ function applySettings(runtime: Runtime, options: Pointer, settings: SessionSett
   api.SetIntraOpNumThreads(options, settings.threads);
   api.SetSessionGraphOptimizationLevel(options, OPTIMIZATION_LEVELS[settings.optimization]);
   for (const [key, value] of Object.entries(settings.config)) api.AddSessionConfigEntry(options, key, value);
-  if (settings.device.kind !== 'cpu') appendProvider(runtime, options, settings.device);
+  if (settings.device.kind === 'cpu') return;
+  for (const [key, value] of Object.entries(RECORD_ASSIGNMENT)) api.AddSessionConfigEntry(options, key, value);
+  appendProvider(runtime, options, settings.device);
 }
 
 /** Adds the provider of a GPU, or throws UnsupportedError with the reason why it cannot be. */
