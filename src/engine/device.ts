@@ -21,14 +21,14 @@ export const DEVICES = {
     appendName: 'WebGPU',
     memory: 'WebGPU_Buf',
     needs:
-      'WebGPU needs a GPU driver with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS); on Linux without a GPU, Mesa 25 (mesa-vulkan-drivers) has a slow software one',
+      'WebGPU needs a GPU driver with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS); on Linux without a GPU, Mesa 25 has a slow software one',
   },
   cuda: {
     provider: 'CUDAExecutionProvider',
     memory: 'Cuda',
     indexed: true,
     needs:
-      "CUDA needs an NVIDIA driver, the CUDA and cuDNN libraries, and ONNX Runtime's provider files beside its library: `fsb doctor` says which are missing",
+      "CUDA needs Linux x64, an NVIDIA GPU and driver, the CUDA and cuDNN 9 libraries, and ONNX Runtime's two provider files; --device webgpu runs on the same GPU with the driver alone",
   },
   dml: { provider: 'DmlExecutionProvider', appendName: 'DML', needs: 'DirectML needs Windows and a DirectX 12 GPU' },
   coreml: { provider: 'CoreMLExecutionProvider', appendName: 'CoreML', needs: 'Core ML needs macOS' },

@@ -21,7 +21,9 @@ import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
 import { heavyOnCpu, RECORD_ASSIGNMENT } from './assignments.ts';
 import { CapiBinding } from './binding.ts';
 import { OrtError, type Pointer } from './calls.ts';
+import { providerOptions } from './cuda.ts';
 import { CapiDeviceMemory } from './device-memory.ts';
+import { diagnosed } from './diagnosis.ts';
 import { LOG_SEVERITY, type Runtime } from './runtime.ts';
 import { runTerminable } from './terminable.ts';
 import { copyValue, type LentValue, lendTensor } from './value.ts';
@@ -67,7 +69,7 @@ export class CapiSession implements Session {
       }
     } catch (error) {
       await profile?.remove();
-      throw loadFailure(nameOf(model), settings.device, error);
+      throw await diagnosed(loadFailure(nameOf(model), settings.device, error), settings.device);
     } finally {
       api.ReleaseSessionOptions(options); // the session has its own copy
     }
@@ -211,11 +213,12 @@ function applySettings(runtime: Runtime, options: Pointer, settings: SessionSett
 }
 
 /** Adds the provider of a GPU, or throws UnsupportedError with the reason why it cannot be. */
-function appendProvider({ api, providers }: Runtime, options: Pointer, device: Device): void {
+function appendProvider(runtime: Runtime, options: Pointer, device: Device): void {
+  const { api, providers } = runtime;
   const entry = DEVICES[device.kind];
   if (!providers.includes(entry.provider)) throw deviceNotInBuild(device, providers);
   try {
-    if (device.kind === 'cuda') appendCuda(api, options, device.index);
+    if (device.kind === 'cuda') appendCuda(runtime, options, device);
     else if ('appendName' in entry) api.SessionOptionsAppendExecutionProvider(options, entry.appendName, [], [], 0);
   } catch (error) {
     if (!(error instanceof OrtError)) throw error;
@@ -224,10 +227,13 @@ function appendProvider({ api, providers }: Runtime, options: Pointer, device: D
 }
 
 /** CUDA's options are an object of their own; updating them already loads the provider's library. */
-function appendCuda(api: Runtime['api'], options: Pointer, index: number): void {
+function appendCuda({ api, library }: Runtime, options: Pointer, device: Device): void {
   const cuda = api.CreateCUDAProviderOptions();
   try {
-    api.UpdateCUDAProviderOptions(cuda, ['device_id'], [String(index)], 1);
+    library.skipDestructors();
+    const entries = Object.entries(providerOptions(device));
+    const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
+    api.UpdateCUDAProviderOptions(cuda, keys, values, entries.length);
     api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda);
   } finally {
     api.ReleaseCUDAProviderOptions(cuda);
