@@ -2,7 +2,7 @@
  * npm run parity: converts every golden checkpoint, compares every output with PyTorch's, prints the table and keeps it in
  * benchmarks/parity.md. Without the larger set beside the repository it runs the committed cases and keeps nothing.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +10,12 @@ import { convertCheckpoint } from '../../src/convert/convert.ts';
 import { runtimeVersion } from '../../src/engine/version.ts';
 import { requireProbes, runProbes } from '../../src/pipelines/check-model.ts';
 import { FSB_VERSION } from '../../src/util/version.ts';
+import { updateSection } from '../report/provenance.ts';
 import { type CaseParity, isEqual, readGolden } from './compare.ts';
 import { measureParity } from './measure.ts';
 
 const SHARED = fileURLToPath(new URL('../../../shared/golden/models', import.meta.url));
 const COMMITTED = fileURLToPath(new URL('../../test/fixtures/models', import.meta.url));
-const KEPT = fileURLToPath(new URL('../parity.md', import.meta.url));
 
 const root = existsSync(SHARED) ? SHARED : COMMITTED;
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'fsb-parity-'));
@@ -30,7 +30,7 @@ try {
   }
   const table = markdown(rows);
   console.log(table);
-  if (root === SHARED) writeFileSync(KEPT, table);
+  if (root === SHARED) updateSection('parity.md', 'cpu', table);
   if (!rows.every(isEqual)) process.exitCode = 9;
 } finally {
   rmSync(scratch, { recursive: true });
@@ -49,8 +49,6 @@ function markdown(rows: readonly CaseParity[]): string {
   ]);
   const head = ['architecture', 'case', 'numbers', 'max \\|Δ\\|', 'in', 'tolerance', 'argmax differs', 'equal'];
   return [
-    '# Parity with PyTorch',
-    '',
     `fp32 on the CPU, fsb ${FSB_VERSION}, ONNX Runtime ${runtimeVersion()}, Node ${process.version}. Made by \`npm run parity\`.`,
     'Every output of every input of each golden checkpoint is compared with PyTorch 2.13; the tolerance is',
     '`max(1e-4, 8 × noise_float32)`, the noise being the difference of PyTorch’s own float32 and float64 runs.',

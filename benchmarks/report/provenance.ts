@@ -47,11 +47,16 @@ export function writeResults(benchmark: string, name: string, results: object): 
 
 /** Puts a text between the lines `<!-- name -->` and `<!-- /name -->` of benchmarks/README.md. */
 export function updateReadme(name: string, text: string): void {
-  const file = path.join(REPOSITORY, 'benchmarks', 'README.md');
+  updateSection('README.md', name, text);
+}
+
+/** The same for any page of benchmarks/. */
+export function updateSection(page: string, name: string, text: string): void {
+  const file = path.join(REPOSITORY, 'benchmarks', page);
   const content = readFileSync(file, 'utf8');
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [from, to] = [content.indexOf(open), content.indexOf(close)];
-  if (from < 0 || to < from) throw new Error(`benchmarks/README.md has no ${open} … ${close}`);
+  if (from < 0 || to < from) throw new Error(`benchmarks/${page} has no ${open} … ${close}`);
   writeFileSync(file, `${content.slice(0, from + open.length)}\n${text.trim()}\n${content.slice(to)}`);
 }
 

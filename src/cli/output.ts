@@ -30,6 +30,10 @@ export class Output {
   /** Neither progress nor notes are wanted. */
   readonly quiet: boolean;
   readonly #options: OutputOptions;
+  /** Documents wait while this is more than 0. */
+  #holds = 0;
+  #held: { schema: string } | undefined;
+  #additions: Readonly<Record<string, readonly unknown[]>> = {};
   /** Colours for stdout. */
   readonly style: ChalkInstance;
   /** Colours for stderr. */
@@ -51,7 +55,25 @@ export class Output {
 
   /** The result as text, or as one JSON document with --json. */
   result(document: { schema: string }, text: () => string): void {
-    this.line(this.json ? JSON.stringify(document) : text());
+    if (!this.json) this.line(text());
+    else if (this.#holds > 0) this.#held = document;
+    else this.line(JSON.stringify({ ...document, ...this.#additions }));
+  }
+
+  /** The JSON document waits for something that is known later. */
+  holdDocument(): void {
+    this.#holds++;
+  }
+
+  /** Adds lists to the document, or to the next one, and prints what waited. */
+  releaseDocument(additions: Readonly<Record<string, readonly unknown[]>>): void {
+    for (const [name, items] of Object.entries(additions))
+      this.#additions = { ...this.#additions, [name]: [...(this.#additions[name] ?? []), ...items] };
+    this.#holds--;
+    const document = this.#held;
+    if (!document || this.#holds > 0) return;
+    this.#held = undefined;
+    this.result(document, () => '');
   }
 
   /** What fsb does on the way, on stderr; silent with --quiet. */

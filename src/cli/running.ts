@@ -4,6 +4,7 @@ import { Encoder, type OpenModelOptions } from '../pipelines/encoder.ts';
 import { UsageError } from '../util/errors.ts';
 import type { CommonOptions, Context } from './context.ts';
 import { ensureModel } from './ensure.ts';
+import { explained, explainOption } from './explain.ts';
 
 /** Texts that are run together: enough for the kernels, little enough for a pipe to stay live. */
 const BATCH_ROWS = 16;
@@ -17,6 +18,7 @@ export interface RunningOptions extends CommonOptions, DeviceOptions {
   readonly dtype?: string;
   /** False with --no-auto. */
   readonly auto?: boolean;
+  readonly explain?: boolean;
 }
 
 export interface ReadingOptions extends RunningOptions {
@@ -31,9 +33,9 @@ export function deviceOptions(command: Command): Command {
     .option('--threads <n>', 'threads (default: FSB_THREADS, else one per core)', positiveInteger('--threads'));
 }
 
-/** --device, --threads, --dtype, --no-auto. */
+/** --device, --threads, --explain, --dtype, --no-auto. */
 export function runningOptions(command: Command): Command {
-  return deviceOptions(command)
+  return explainOption(deviceOptions(command))
     .option('--dtype <type>', 'type of the converted model: fp32, fp16, int8 or int4', 'fp32')
     .option('--no-auto', 'do not pull or convert what is missing');
 }
@@ -59,16 +61,19 @@ export async function withModel<M extends Disposable, T>(
   use: (model: M) => Promise<T>,
 ): Promise<T> {
   const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
-  const model = await open(folder, {
-    device: options.device ?? 'auto',
-    threads: options.threads ?? context.environment.threads,
-    onWarning: (message) => context.output.warn(message),
+  return explained(context, options.explain, async (recording) => {
+    const model = await open(folder, {
+      device: options.device ?? 'auto',
+      threads: options.threads ?? context.environment.threads,
+      onWarning: (message) => context.output.warn(message),
+      ...recording,
+    });
+    try {
+      return await use(model);
+    } finally {
+      await model.dispose();
+    }
   });
-  try {
-    return await use(model);
-  } finally {
-    await model.dispose();
-  }
 }
 
 /** As withModel, for commands that need an encoder. */

@@ -1,6 +1,6 @@
 /** Checks of what a caller passes to a session, the same for both bindings. */
 import { UnsupportedError, UsageError } from '../util/errors.ts';
-import type { Feeds } from './session.ts';
+import type { DeviceTensor, Feeds } from './session.ts';
 import { checkTensor, describe, isTensorDtype, type Tensor, type ValueInfo } from './tensor.ts';
 
 /** Checks every feed against the graph's inputs and that none is missing. */
@@ -34,7 +34,12 @@ export function checkOutputs(outputs: readonly ValueInfo[], names: readonly stri
 }
 
 /** Checks a tensor that is to be bound to a name. */
-export function checkBound(role: 'input' | 'output', values: readonly ValueInfo[], name: string, tensor: Tensor): void {
+export function checkBound(
+  role: 'input' | 'output',
+  values: readonly ValueInfo[],
+  name: string,
+  tensor: Tensor | DeviceTensor,
+): void {
   checkTensor(role, findValue(role, values, name), tensor);
 }
 

@@ -6,6 +6,8 @@ interface DeviceEntry {
   readonly provider: string;
   /** As the C API's SessionOptionsAppendExecutionProvider calls it; undefined where that is not the way. */
   readonly appendName?: string;
+  /** As ONNX Runtime calls its memory (core/framework/allocator.h); undefined for main memory and where fsb cannot keep values. */
+  readonly memory?: string;
   /** True when a number may follow: cuda:1. */
   readonly indexed?: boolean;
   /** What a machine needs, for errors. */
@@ -13,18 +15,20 @@ interface DeviceEntry {
 }
 
 export const DEVICES = {
-  cpu: { provider: 'CPUExecutionProvider', needs: 'nothing' },
+  cpu: { provider: 'CPUExecutionProvider', memory: 'Cpu', needs: 'nothing' },
   webgpu: {
     provider: 'WebGpuExecutionProvider',
     appendName: 'WebGPU',
+    memory: 'WebGPU_Buf',
     needs:
-      'WebGPU needs a GPU driver with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS); on Linux without a GPU, Mesa 25 (mesa-vulkan-drivers) has a slow software one',
+      'WebGPU needs a GPU driver with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS); on Linux without a GPU, Mesa 25 has a slow software one',
   },
   cuda: {
     provider: 'CUDAExecutionProvider',
+    memory: 'Cuda',
     indexed: true,
     needs:
-      "CUDA needs an NVIDIA driver, the CUDA and cuDNN libraries, and ONNX Runtime's provider files beside its library: `fsb doctor` says which are missing",
+      "CUDA needs Linux x64, an NVIDIA GPU and driver, the CUDA and cuDNN 9 libraries, and ONNX Runtime's two provider files; --device webgpu runs on the same GPU with the driver alone",
   },
   dml: { provider: 'DmlExecutionProvider', appendName: 'DML', needs: 'DirectML needs Windows and a DirectX 12 GPU' },
   coreml: { provider: 'CoreMLExecutionProvider', appendName: 'CoreML', needs: 'Core ML needs macOS' },
@@ -52,6 +56,12 @@ export function parseDevice(name: string): Device {
       code: 'unknown-device',
     });
   return { kind, index: Number(index ?? 0), name: entry.indexed ? `${kind}:${Number(index ?? 0)}` : kind };
+}
+
+/** The kind of device that a provider of ONNX Runtime runs on; the provider's own name for one that fsb has no word for. */
+export function kindOfProvider(provider: string): string {
+  const kinds = Object.keys(DEVICES) as DeviceKind[];
+  return kinds.find((kind) => DEVICES[kind].provider === provider) ?? provider;
 }
 
 /** The error for a device that cannot work here; `reason` is ONNX Runtime's. */

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { readEnvironment } from '../util/environment.ts';
 import { FsbError, NotFoundError, UsageError } from '../util/errors.ts';
 import { parseDevice } from './device.ts';
+import type { Explanation } from './explanation.ts';
 import type { ModelSource, OptimizationLevel, RuntimeName, Session, SessionSettings } from './session.ts';
 
 export interface SessionOptions {
@@ -19,7 +20,9 @@ export interface SessionOptions {
   readonly config?: Readonly<Record<string, string>> | undefined;
   /** How far ONNX Runtime rewrites the graph when it loads. @default "all" */
   readonly optimization?: OptimizationLevel | undefined;
-  /** Told why the fallback was chosen. @default a Node process warning */
+  /** Told what ran where, when the session is disposed. Recording it makes every run slower. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
+  /** Told why the fallback was chosen, and which heavy operators a GPU lacks. @default a Node process warning */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -65,7 +68,14 @@ async function openCapi(wanted: 'auto' | 'capi', warn: (message: string) => void
   }
 }
 
-function toSettings({ device, threads, config, optimization }: SessionOptions): SessionSettings {
+function toSettings({
+  device,
+  threads,
+  config,
+  optimization,
+  onExplanation,
+  onWarning,
+}: SessionOptions): SessionSettings {
   const count = threads ?? readEnvironment().threads ?? 0;
   if (!Number.isInteger(count) || count < 0 || count > MAX_THREADS)
     throw new UsageError(`expected 1 to ${MAX_THREADS} threads, found ${count}`, { code: 'bad-threads' });
@@ -74,6 +84,8 @@ function toSettings({ device, threads, config, optimization }: SessionOptions): 
     threads: count,
     optimization: optimization ?? 'all',
     config: { ...CONFIG, ...config },
+    onExplanation,
+    onWarning: onWarning ?? processWarning,
   };
 }
 

@@ -1,6 +1,7 @@
 /** A loaded graph, whichever binding drives ONNX Runtime: the interface that both implement. */
 import type { Device } from './device.ts';
-import type { Tensor, ValueInfo } from './tensor.ts';
+import type { Explanation } from './explanation.ts';
+import type { Tensor, TensorDtype, ValueInfo } from './tensor.ts';
 
 /** "capi" = the C API through koffi, "node" = the JavaScript API of onnxruntime-node. */
 export type RuntimeName = 'capi' | 'node';
@@ -30,6 +31,8 @@ export interface Session {
   run(feeds: Feeds, outputs: readonly string[], options?: RunOptions): Promise<Record<string, Tensor>>;
   /** Inputs and outputs bound once to arrays of the caller, for runs that update them in place. */
   createBinding(): Binding;
+  /** Memory of the device, for values that stay there between runs; undefined where the binding cannot have it (JavaScript API). */
+  readonly deviceMemory: DeviceMemory | undefined;
   /** Waits for the runs under way, then frees everything. Calling it again is fine; running afterwards is an error. */
   dispose(): Promise<void>;
 }
@@ -41,15 +44,49 @@ export interface Session {
  */
 export interface Binding {
   /** Binds an input, in place of what was bound to it. */
-  input(name: string, tensor: Tensor): this;
+  input(name: string, tensor: Tensor | DeviceTensor, options?: InputOptions): this;
   /** Binds an output; its shape must be exactly what the run computes. Outputs that are not bound are not computed. */
-  output(name: string, tensor: Tensor): this;
+  output(name: string, tensor: Tensor | DeviceTensor): this;
   /** Runs off the JavaScript thread (C API). One run at a time per binding; other bindings may run beside it. */
   run(options?: RunOptions): Promise<void>;
   /** Runs at once on this thread, 25–50 µs cheaper. C API only: UnsupportedError otherwise. */
   runSync(): void;
   /** Waits for the run under way, then lets go of the arrays. Disposing the session does it too. */
   dispose(): Promise<void>;
+}
+
+export interface InputOptions {
+  /** True for an array that never changes while it is bound: a GPU gets it once, not before each run. @default false */
+  readonly constant?: boolean;
+}
+
+/** Numbers in the memory of a device. They are bound as inputs and outputs and never cross into JavaScript. */
+export interface DeviceTensor {
+  readonly dtype: TensorDtype;
+  readonly shape: readonly number[];
+  readonly sizeBytes: number;
+  /** Lets go of the memory, which the device frees once no binding uses it. Disposing the session does it too. */
+  dispose(): void;
+}
+
+/** Where rows of a cache come from, and how much of them. */
+export interface CacheMove {
+  /** Row i of the result is row parents[i]. */
+  readonly parents: readonly number[];
+  /** Tokens that are kept. */
+  readonly length: number;
+  /** Tokens the result has room for. */
+  readonly capacity: number;
+}
+
+/** The memory of a session's device. */
+export interface DeviceMemory {
+  /** As the driver calls it: "WebGPU_Buf", "Cuda", "Cpu". */
+  readonly name: string;
+  /** A float32 tensor full of zeros, (rows, heads, capacity, headSize). */
+  zeros(shape: readonly [rows: number, heads: number, capacity: number, headSize: number]): Promise<DeviceTensor>;
+  /** A new tensor with rows of another, computed on the device; what lies beyond the tokens kept is 0. */
+  move(cache: DeviceTensor, move: CacheMove): Promise<DeviceTensor>;
 }
 
 /** SessionOptions, normalised. */
@@ -59,6 +96,9 @@ export interface SessionSettings {
   readonly threads: number;
   readonly optimization: OptimizationLevel;
   readonly config: Readonly<Record<string, string>>;
+  readonly onWarning: (message: string) => void;
+  /** Told what ran where, when the session is disposed; recording it costs time in every run. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
 }
 
 /** A path, or the bytes of a graph whose weights are inside. */

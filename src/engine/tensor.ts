@@ -3,6 +3,7 @@ import { DTYPES, type Dtype } from '../tensor/dtype.ts';
 import { widenFloat16 } from '../tensor/half.ts';
 import { elementCountOf } from '../tensor/lazy-tensor.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
+import type { DeviceTensor } from './session.ts';
 
 /** The array behind each dtype; float16 is bit patterns, bool is one byte per element, 0 or 1. */
 const ARRAYS = {
@@ -91,6 +92,11 @@ export function zeros<D extends TensorDtype>(dtype: D, shape: readonly number[])
   return { dtype, shape, data } as Tensor<D>;
 }
 
+/** How many numbers there are; 0 for what is not there. */
+export function elementsOf(tensor: { readonly shape: readonly number[] } | undefined): number {
+  return tensor ? elementCountOf(tensor.shape) : 0;
+}
+
 /** Bytes, seen as the elements of a dtype. */
 export function tensorOf(dtype: TensorDtype, shape: readonly number[], bytes: ArrayBuffer): Tensor {
   return { dtype, shape, data: new ARRAYS[dtype](bytes) } as Tensor;
@@ -120,7 +126,7 @@ export function describe(value: { readonly dtype: string; readonly shape: readon
  * Checks a tensor against what the graph declares, and its array against its own dtype and shape: the runtime reads
  * as many bytes as the shape says, so a short array would be read past its end.
  */
-export function checkTensor(role: 'input' | 'output', info: ValueInfo, tensor: Tensor): void {
+export function checkTensor(role: 'input' | 'output', info: ValueInfo, tensor: Tensor | DeviceTensor): void {
   const fail = (code: string, found: string): never => {
     throw new UsageError(`${role} "${info.name}": expected ${describe(info)}, found ${found}`, {
       code,
@@ -131,6 +137,7 @@ export function checkTensor(role: 'input' | 'output', info: ValueInfo, tensor: T
   const fits = (size: number, d: number): boolean =>
     Number.isSafeInteger(size) && size >= 0 && (typeof info.shape[d] !== 'number' || info.shape[d] === size);
   if (tensor.shape.length !== info.shape.length || !tensor.shape.every(fits)) fail('wrong-shape', describe(tensor));
+  if (!('data' in tensor)) return; // a device allocated as much as the shape says
   if (!(tensor.data instanceof ARRAYS[tensor.dtype]))
     fail('wrong-dtype', `${describe(tensor)} over a ${tensor.data.constructor.name}`);
   if (tensor.data.length !== elementCountOf(tensor.shape))

@@ -25,7 +25,7 @@ export class CacheArrays {
       .filter(({ name }) => pattern.test(name))
       .map(({ name, shape }) => ({
         past: name,
-        present: name.replace('past_key_values.', 'present.'),
+        present: presentOf(name),
         heads: Number(shape[1]),
         headSize: Number(shape[3]),
         data: new Float32Array(),
@@ -80,4 +80,9 @@ export class CacheArrays {
   release(): void {
     for (const array of this.#arrays) array.data = new Float32Array();
   }
+}
+
+/** The output that continues a past. */
+export function presentOf(past: string): string {
+  return past.replace('past_key_values.', 'present.');
 }

@@ -10,7 +10,7 @@ import { type Manifest, type ManifestGraph, readManifest } from '../registry/man
 import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
-import { CacheArrays } from './cache-arrays.ts';
+import { type CacheStore, openCache } from './cache-store.ts';
 import { emptyPast } from './decoder.ts';
 import type { OpenModelOptions, Row, RowOutput } from './encoder.ts';
 import { KeyValueCache, type Step } from './key-value-cache.ts';
@@ -228,6 +228,7 @@ export class SourceModel {
       pasts: DECODER_PAST,
       bindStep: (binding, step) => source.bindStep(binding, step),
       onRearrange: (parents) => source.rearrange(parents),
+      onDispose: () => source.release(),
     });
     try {
       const [[logits]] = (await cache.append([prompt], { keep: 1, signal })) as [[Float32Array]];
@@ -240,17 +241,20 @@ export class SourceModel {
 
   /** Computes the encoder's keys and values, once: a run of the decoder on one token whose other results are dropped. */
   async #readSource(signal?: AbortSignal): Promise<SourceCache> {
-    const arrays = new CacheArrays(this.#session.inputs, ENCODER_PAST);
-    const own = new CacheArrays(this.#session.inputs, DECODER_PAST);
+    const arrays = openCache(this.#session, ENCODER_PAST);
+    const own = openCache(this.#session, DECODER_PAST);
     const binding = this.#session.createBinding();
     try {
       arrays.bindEmptyPast(binding);
       own.bindEmptyPast(binding);
-      arrays.rearrange([0], 0, this.#memory.mask.length);
+      await arrays.rearrange([0], 0, this.#memory.mask.length);
       arrays.bind(binding, { past: false, present: true });
       binding.input('input_ids', int64Tensor([[0]]));
       bindMemory(binding, this.#memory, { rows: 1, cached: false });
       await binding.run(signal ? { signal } : {});
+    } catch (error) {
+      arrays.release();
+      throw error;
     } finally {
       await binding.dispose();
     }
@@ -262,24 +266,28 @@ export class SourceModel {
 
 /** The encoder's keys and values, for as many rows as the decoder has. */
 class SourceCache {
-  readonly #arrays: CacheArrays;
+  readonly #arrays: CacheStore;
   readonly #memory: Memory;
   #isBound = false;
 
-  constructor(arrays: CacheArrays, memory: Memory) {
+  constructor(arrays: CacheStore, memory: Memory) {
     this.#arrays = arrays;
     this.#memory = memory;
   }
 
-  rearrange(parents: readonly number[]): void {
+  async rearrange(parents: readonly number[]): Promise<void> {
     // every row answers the same source: only their number matters
     if (parents.length !== this.#arrays.rows)
-      this.#arrays.rearrange(
+      await this.#arrays.rearrange(
         parents.map(() => 0),
         this.#memory.mask.length,
         this.#memory.mask.length,
       );
     this.#isBound = false;
+  }
+
+  release(): void {
+    this.#arrays.release();
   }
 
   bindStep(binding: Binding, { past, tokens }: Step): void {
@@ -298,10 +306,11 @@ function bindMemory(
 ): void {
   const data = new Float32Array(rows * hidden.data.length);
   for (let row = 0; row < rows; row++) data.set(hidden.data, row * hidden.data.length);
+  const constant = true; // the source does not change: a GPU gets it once
   binding
-    .input('encoder_hidden_states', { dtype: 'float32', shape: [rows, ...hidden.shape.slice(1)], data })
-    .input('encoder_attention_mask', int64Tensor(Array.from({ length: rows }, () => mask)))
-    .input('use_cache_branch', { dtype: 'bool', shape: [1], data: Uint8Array.of(cached ? 1 : 0) });
+    .input('encoder_hidden_states', { dtype: 'float32', shape: [rows, ...hidden.shape.slice(1)], data }, { constant })
+    .input('encoder_attention_mask', int64Tensor(Array.from({ length: rows }, () => mask)), { constant })
+    .input('use_cache_branch', { dtype: 'bool', shape: [1], data: Uint8Array.of(cached ? 1 : 0) }, { constant });
 }
 
 function rowOf(tensor: Tensor): RowOutput {

@@ -1,5 +1,6 @@
 /** An encoder ready to run: session, tokenizer and manifest of one model folder. Rows of ids in, rows of numbers out. */
 import path from 'node:path';
+import type { Explanation } from '../engine/explanation.ts';
 import { openSession } from '../engine/open-session.ts';
 import type { Session } from '../engine/session.ts';
 import { int64Tensor, type Tensor, toFloat32 } from '../engine/tensor.ts';
@@ -15,6 +16,8 @@ export interface OpenModelOptions {
   /** Threads of the session. @default one per physical core */
   readonly threads?: number | undefined;
   readonly onWarning?: (message: string) => void;
+  /** Told of each graph what ran where, when the model is disposed. Recording it makes every run slower. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
 }
 
 /** One input row, unpadded. */

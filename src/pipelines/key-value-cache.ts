@@ -5,7 +5,7 @@
 import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor } from '../engine/tensor.ts';
 import { UsageError } from '../util/errors.ts';
-import { CacheArrays } from './cache-arrays.ts';
+import { type CacheStore, openCache } from './cache-store.ts';
 
 /** Room is made for so many tokens more than needed, so that growing (a copy of everything) is rare. */
 const GROWTH_TOKENS = 256;
@@ -28,7 +28,9 @@ export interface KeyValueCacheOptions {
   /** Binds what the step needs beside past, present, input_ids, num_logits_to_keep and logits. */
   readonly bindStep: (binding: Binding, step: Step) => void;
   /** Follows the rows of the cache: row i is now a copy of the former row parents[i]. */
-  readonly onRearrange?: (parents: readonly number[]) => void;
+  readonly onRearrange?: (parents: readonly number[]) => void | Promise<void>;
+  /** Lets go of what bindStep binds. */
+  readonly onDispose?: () => void;
 }
 
 export interface AppendOptions {
@@ -40,7 +42,7 @@ export interface AppendOptions {
 export class KeyValueCache {
   readonly #binding: Binding;
   readonly #options: KeyValueCacheOptions;
-  readonly #arrays: CacheArrays;
+  readonly #arrays: CacheStore;
   #length = 0;
   /** What the last step computed; a new array per token would be 200 kB of garbage. */
   #stepLogits = new Float32Array();
@@ -48,7 +50,7 @@ export class KeyValueCache {
   constructor(session: Session, options: KeyValueCacheOptions) {
     this.#binding = session.createBinding();
     this.#options = options;
-    this.#arrays = new CacheArrays(session.inputs, options.pasts);
+    this.#arrays = openCache(session, options.pasts);
   }
 
   get rows(): number {
@@ -75,7 +77,7 @@ export class KeyValueCache {
     signal?: AbortSignal,
   ): Promise<Float32Array[][]> {
     const isSame = parents.length === this.rows && parents.every((parent, row) => parent === row);
-    if (!isSame) this.#rearrange(parents, this.#arrays.capacity);
+    if (!isSame) await this.#rearrange(parents, this.#arrays.capacity);
     const keep = tokens[0]!.length;
     const size = this.rows * keep * this.#options.columns;
     if (this.#stepLogits.length !== size) this.#stepLogits = new Float32Array(size);
@@ -97,6 +99,7 @@ export class KeyValueCache {
 
   dispose(): Promise<void> {
     this.#arrays.release();
+    this.#options.onDispose?.();
     return this.#binding.dispose();
   }
 
@@ -113,7 +116,7 @@ export class KeyValueCache {
       });
     if (total > this.#arrays.capacity) {
       const rows = Array.from({ length: this.rows }, (_, row) => row);
-      this.#rearrange(rows, Math.min(maxLength, total + GROWTH_TOKENS));
+      await this.#rearrange(rows, Math.min(maxLength, total + GROWTH_TOKENS));
     }
     this.#binding
       .input('input_ids', int64Tensor(tokens))
@@ -130,10 +133,10 @@ export class KeyValueCache {
     );
   }
 
-  #rearrange(parents: readonly number[], capacity: number): void {
+  async #rearrange(parents: readonly number[], capacity: number): Promise<void> {
     const isCopy = parents.every((parent, row) => parent === row) && parents.length === this.rows;
-    this.#arrays.rearrange(parents, this.#length, capacity);
+    await this.#arrays.rearrange(parents, this.#length, capacity);
     this.#arrays.bind(this.#binding, { past: true, present: true });
-    if (!isCopy) this.#options.onRearrange?.(parents);
+    if (!isCopy) await this.#options.onRearrange?.(parents);
   }
 }

@@ -5,6 +5,7 @@
  *     models/<name>/<dtype>/           converted, loadable
  *     datasets/<name>/                 CLUE, FewCLUE, …
  *     results/                         predictions and reports of eval
+ *     cuda/                            ONNX Runtime's provider files for CUDA, put there by hand
  *     tmp/                             unfinished work
  *
  * Names come from outside (hub ids, branches, --as): each becomes one folder name that cannot leave its place.
@@ -42,6 +43,11 @@ export function datasetFolder(name: string, home = readEnvironment().home): stri
 /** Where evaluation writes when it is not told a folder. */
 export function resultsFolder(home = readEnvironment().home): string {
   return path.join(home, 'results');
+}
+
+/** Where the provider files for CUDA are looked for, beside the folder of onnxruntime-node. */
+export function cudaFolder(home = readEnvironment().home): string {
+  return path.join(home, 'cuda');
 }
 
 /** For unfinished work; on the same file system as the rest, so that finishing is a rename. */

@@ -77,10 +77,10 @@ async function runtime(): Promise<Check[]> {
 
 async function devices(): Promise<Check[]> {
   const reports = await listDevices();
-  return reports.map(({ device, available, reason }) => ({
+  return reports.map(({ device, available, reason, hint }) => ({
     name: `device ${device}`,
     ok: available,
-    detail: available ? 'works' : (reason ?? 'does not work'),
+    detail: available ? 'works' : [reason ?? 'does not work', ...(hint ? [hint] : [])].join('; '),
   }));
 }
 

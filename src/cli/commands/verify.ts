@@ -7,9 +7,12 @@ import { pathExists, sha256OfFile } from '../../util/files.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { CommonOptions, Context } from '../context.ts';
 import { locate } from '../ensure.ts';
+import { explained, explainOption } from '../explain.ts';
 import { type DeviceOptions, deviceOptions } from '../running.ts';
 
-interface Options extends CommonOptions, DeviceOptions {}
+interface Options extends CommonOptions, DeviceOptions {
+  readonly explain?: boolean;
+}
 
 interface FileStatus {
   readonly path: string;
@@ -18,7 +21,7 @@ interface FileStatus {
 
 export const command: CommandModule = {
   declare(command, run) {
-    deviceOptions(command.argument('<target>', 'name, checkpoint folder or model folder')).action(
+    explainOption(deviceOptions(command.argument('<target>', 'name, checkpoint folder or model folder'))).action(
       run(async (context, target: string, options: Options) => {
         const folder = await locate(context, target);
         const isModel = await pathExists(path.join(folder, 'manifest.json'));
@@ -97,11 +100,15 @@ function hashedFiles({ graphs }: Manifest): { file: string; sha256: string }[] {
   return [...files].map(([file, sha256]) => ({ file, sha256 }));
 }
 
-async function modelProbes(context: Context, folder: string, options: DeviceOptions) {
+async function modelProbes(context: Context, folder: string, options: Options) {
   const { runProbes } = await import('../../pipelines/check-model.ts');
-  return runProbes(folder, await readManifest(folder), {
-    device: options.device ?? 'auto',
-    threads: options.threads ?? context.environment.threads,
-    onWarning: (message) => context.output.warn(message),
-  });
+  const manifest = await readManifest(folder);
+  return explained(context, options.explain, (recording) =>
+    runProbes(folder, manifest, {
+      device: options.device ?? 'auto',
+      threads: options.threads ?? context.environment.threads,
+      onWarning: (message) => context.output.warn(message),
+      ...recording,
+    }),
+  );
 }

@@ -76,4 +76,14 @@ export const en = {
   },
   englishOnly: (name: string) => `${name} was trained on English text; a Chinese prompt gives nonsense`,
   device: (device: string) => `device: ${device}`,
+  explain: {
+    title: (graph: string, device: string, runs: number, recorded: number) =>
+      `${graph} on ${device}: ${runs} ${runs === 1 ? 'run' : 'runs'}${recorded < runs ? `, the first ${recorded} recorded` : ''}`,
+    columns: ['device', 'operator', 'nodes', 'calls', '% of time'],
+    others: (count: number) => `${count} other types`,
+    crossed: ({ toDevice, toHost }: { toDevice: string; toHost: string }) =>
+      `crossed per token: ${toDevice} to the device, ${toHost} back`,
+    lastRun: (tokens: number, { toDevice, toHost }: { toDevice: string; toHost: string }) =>
+      `in the last run (tokens: ${tokens}) per token: ${toDevice} to the device, ${toHost} back`,
+  },
 };

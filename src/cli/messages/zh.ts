@@ -64,4 +64,13 @@ export const zh: Messages = {
   },
   englishOnly: (name) => `${name} 只在英文语料上训练；中文提示会得到无意义的结果`,
   device: (device) => `设备：${device}`,
+  explain: {
+    title: (graph, device, runs, recorded) =>
+      `${graph}，设备 ${device}：运行 ${runs} 次${recorded < runs ? `，记录前 ${recorded} 次` : ''}`,
+    columns: ['设备', '算子', '节点', '调用', '时间 %'],
+    others: (count) => `其余 ${count} 种`,
+    crossed: ({ toDevice, toHost }) => `每个词元的传输：到设备 ${toDevice}，回主存 ${toHost}`,
+    lastRun: (tokens, { toDevice, toHost }) =>
+      `最后一次运行（词元：${tokens}）每个词元：到设备 ${toDevice}，回主存 ${toHost}`,
+  },
 };

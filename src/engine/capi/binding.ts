@@ -3,9 +3,11 @@ import { UsageError } from '../../util/errors.ts';
 import { checkBound, checkComplete } from '../checks.ts';
 import { runtimeFailure } from '../errors.ts';
 import { Lifetime } from '../lifetime.ts';
-import type { Binding, RunOptions } from '../session.ts';
-import type { Tensor, ValueInfo } from '../tensor.ts';
+import type { Recording } from '../recording.ts';
+import type { Binding, DeviceTensor, InputOptions, RunOptions } from '../session.ts';
+import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
 import type { Pointer } from './calls.ts';
+import { CapiDeviceTensor } from './device-memory.ts';
 import type { Runtime } from './runtime.ts';
 import { runTerminable } from './terminable.ts';
 import { lendTensor } from './value.ts';
@@ -19,9 +21,16 @@ interface BindingContext {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly isOnCpu: boolean;
+  /** Present when the session records its runs. */
+  readonly recording: Recording | undefined;
   /** Of the session, which must outlive every run. */
   readonly lifetime: Lifetime;
   readonly onDispose: () => void;
+}
+
+interface BoundInput {
+  readonly tensor: Tensor | DeviceTensor;
+  readonly constant: boolean;
 }
 
 export class CapiBinding implements Binding {
@@ -29,8 +38,10 @@ export class CapiBinding implements Binding {
   readonly #handle: Pointer;
   readonly #lifetime: Lifetime;
   // ONNX Runtime keeps bare addresses: these maps keep the arrays behind them from being collected
-  readonly #boundInputs = new Map<string, Tensor>();
-  readonly #boundOutputs = new Map<string, Tensor>();
+  readonly #boundInputs = new Map<string, BoundInput>();
+  readonly #boundOutputs = new Map<string, Tensor | DeviceTensor>();
+  /** Inputs that ONNX Runtime does not know yet. */
+  readonly #newInputs = new Set<string>();
 
   constructor(context: BindingContext) {
     this.#context = context;
@@ -38,15 +49,15 @@ export class CapiBinding implements Binding {
     this.#lifetime = new Lifetime(`a binding of ${context.name}`);
   }
 
-  input(name: string, tensor: Tensor): this {
+  input(name: string, tensor: Tensor | DeviceTensor, { constant = false }: InputOptions = {}): this {
     this.#assertIdle();
     checkBound('input', this.#context.inputs, name, tensor);
-    this.#bind('BindInput', name, tensor);
-    this.#boundInputs.set(name, tensor);
+    this.#boundInputs.set(name, { tensor, constant });
+    this.#newInputs.add(name);
     return this;
   }
 
-  output(name: string, tensor: Tensor): this {
+  output(name: string, tensor: Tensor | DeviceTensor): this {
     this.#assertIdle();
     checkBound('output', this.#context.outputs, name, tensor);
     this.#bind('BindOutput', name, tensor);
@@ -55,21 +66,23 @@ export class CapiBinding implements Binding {
   }
 
   async run(options: RunOptions = {}): Promise<void> {
-    this.#prepare();
+    const sent = this.#prepare();
     const { runtime, session, name, lifetime } = this.#context;
     const native = (runOptions: Pointer | null): Promise<unknown> =>
       runtime.api.RunWithBinding.async(session, runOptions, this.#handle);
     await this.#lifetime.use(() => lifetime.use(() => runTerminable(runtime, name, options.signal, native)));
+    this.#record(sent);
   }
 
   runSync(): void {
-    this.#prepare();
+    const sent = this.#prepare();
     const { runtime, session, name } = this.#context;
     try {
       runtime.api.RunWithBinding(session, null, this.#handle);
     } catch (error) {
       throw runtimeFailure('run', name, error);
     }
+    this.#record(sent);
   }
 
   dispose(): Promise<void> {
@@ -90,17 +103,46 @@ export class CapiBinding implements Binding {
       });
   }
 
-  #prepare(): void {
+  /** Checks, hands new inputs over, and returns the arrays that were: what a GPU got a copy of. */
+  #prepare(): [string, Tensor][] {
     this.#assertIdle();
+    if (this.#context.lifetime.running === 0) this.#context.recording?.stopWhenFull();
     checkComplete(this.#context.inputs, (name) => this.#boundInputs.has(name));
     if (this.#boundOutputs.size === 0) throw new UsageError('no output is bound', { code: 'no-output' });
-    // a GPU got a copy of each input when it was bound; the CPU reads the arrays themselves
-    if (!this.#context.isOnCpu) for (const [name, tensor] of this.#boundInputs) this.#bind('BindInput', name, tensor);
+    const sent: [string, Tensor][] = [];
+    for (const [name, { tensor, constant }] of this.#boundInputs) {
+      const isArray = !(tensor instanceof CapiDeviceTensor);
+      // a GPU gets a copy of an array when it is bound, and has to get it anew; the CPU reads the array itself
+      const isStale = isArray && !constant && !this.#context.isOnCpu;
+      if (!isStale && !this.#newInputs.has(name)) continue;
+      this.#bind('BindInput', name, tensor);
+      if (isArray) sent.push([name, tensor as Tensor]);
+    }
+    this.#newInputs.clear();
+    return sent;
+  }
+
+  #record(sent: [string, Tensor][]): void {
+    const { recording } = this.#context;
+    if (!recording) return;
+    const received = [...this.#boundOutputs].filter(
+      (output): output is [string, Tensor] => !(output[1] instanceof CapiDeviceTensor),
+    );
+    recording.recorder.add(sent, received, elementsOf(this.#boundInputs.get('input_ids')?.tensor));
   }
 
   /** The binding holds a reference of its own to the value, so that ours can go at once. */
-  #bind(how: 'BindInput' | 'BindOutput', name: string, tensor: Tensor): void {
+  #bind(how: 'BindInput' | 'BindOutput', name: string, tensor: Tensor | DeviceTensor): void {
     const { api } = this.#context.runtime;
+    if (tensor instanceof CapiDeviceTensor) {
+      tensor.assertAlive();
+      api[how](this.#handle, name, tensor.handle);
+      return;
+    }
+    if (!('data' in tensor))
+      throw new UsageError(`"${name}": a tensor on a device of another runtime cannot be bound`, {
+        code: 'foreign-tensor',
+      });
     const value = lendTensor(this.#context.runtime, tensor);
     try {
       api[how](this.#handle, name, value.handle);

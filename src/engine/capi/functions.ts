@@ -4,7 +4,7 @@
  */
 
 /** The lowest API version that has every function below; ONNX Runtime 1.30 offers 1 to 30. */
-export const API_VERSION = 23;
+export const API_VERSION = 24;
 
 /**
  * Kinds of arguments: how C spells them (for koffi). ORTCHAR_T, the type of paths, is UTF-16 on Windows.
@@ -53,6 +53,8 @@ export const FUNCTIONS = {
   SetSessionGraphOptimizationLevel: [23, ['pointer', 'int'], 'status'],
   SetIntraOpNumThreads: [24, ['pointer', 'int'], 'status'],
   AddSessionConfigEntry: [130, ['pointer', 'text', 'text'], 'status'],
+  EnableProfiling: [14, ['pointer', 'path'], 'status'],
+  SessionEndProfiling: [110, ['pointer', 'pointer', 'outPointer'], 'status'],
 
   // execution providers: CUDA has functions of its own, the others go by name
   SessionOptionsAppendExecutionProvider: [216, ['pointer', 'text', 'texts', 'texts', 'size'], 'status'],
@@ -81,6 +83,12 @@ export const FUNCTIONS = {
   GetSymbolicDimensions: [63, ['pointer', 'filled', 'size'], 'status'],
   ReleaseTypeInfo: [98, ['pointer'], 'nothing'],
 
+  // which provider has which nodes
+  Session_GetEpGraphAssignmentInfo: [407, ['pointer', 'outPointer', 'outSize'], 'status'],
+  EpAssignedSubgraph_GetEpName: [408, ['pointer', 'outPointer'], 'status'],
+  EpAssignedSubgraph_GetNodes: [409, ['pointer', 'outPointer', 'outSize'], 'status'],
+  EpAssignedNode_GetOperatorType: [412, ['pointer', 'outPointer'], 'status'],
+
   // memory and values
   GetAllocatorWithDefaultOptions: [78, ['outPointer'], 'status'],
   AllocatorFree: [76, ['pointer', 'pointer'], 'status'],
@@ -89,6 +97,14 @@ export const FUNCTIONS = {
   GetTensorTypeAndShape: [65, ['pointer', 'outPointer'], 'status'],
   ReleaseTensorTypeAndShapeInfo: [99, ['pointer'], 'nothing'],
   GetTensorMutableData: [51, ['pointer', 'outPointer'], 'status'],
+  CreateMemoryInfo: [68, ['text', 'int', 'int', 'int', 'outPointer'], 'status'],
+  MemoryInfoGetName: [71, ['pointer', 'outPointer'], 'status'],
+  ReleaseMemoryInfo: [94, ['pointer'], 'nothing'],
+  CreateAllocator: [131, ['pointer', 'pointer', 'outPointer'], 'status'],
+  ReleaseAllocator: [132, ['pointer'], 'nothing'],
+  CreateTensorAsOrtValue: [48, ['pointer', 'int64s', 'size', 'int', 'outPointer'], 'status'],
+  SessionGetMemoryInfoForInputs: [380, ['pointer', 'filled', 'size'], 'status'],
+  SessionGetMemoryInfoForOutputs: [381, ['pointer', 'filled', 'size'], 'status'],
   ReleaseValue: [96, ['pointer'], 'nothing'],
 
   // running

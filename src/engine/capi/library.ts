@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { messageOf, UnsupportedError } from '../../util/errors.ts';
 import { type NativeFunction, type OrtApi, type Pointer, wrapFunctions } from './calls.ts';
+import { besideProvider } from './cuda.ts';
 import { API_VERSION, ARGUMENTS, FUNCTIONS, type FunctionName, RESULTS } from './functions.ts';
 
 export interface OrtLibrary {
@@ -22,6 +23,11 @@ export interface OrtLibrary {
   readText(address: Pointer): string;
   /** `count` addresses that lie one after the other. */
   readPointers(address: Pointer, count: number): Pointer[];
+  /**
+   * From now on the process ends without the destructors of its libraries. Those of the CUDA provider (1.30.0) crash at
+   * exit on a machine without a GPU, which would turn every exit code into 139.
+   */
+  skipDestructors(): void;
   /** A copy of `length` bytes. */
   readBytes(address: Pointer, length: number): ArrayBuffer;
 }
@@ -37,6 +43,9 @@ const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, string>> = {
 
 /** By file; kept for life (see above). */
 const loaded = new Map<string, Loaded>();
+
+/** Set once for the process. */
+let isEndingAtOnce = false;
 
 interface Loaded extends OrtLibrary {
   readonly koffiLibrary: unknown;
@@ -64,7 +73,7 @@ export async function loadLibrary(file?: string): Promise<OrtLibrary> {
   let target = file;
   try {
     const { default: koffi } = await import('koffi');
-    target ??= libraryPath();
+    target ??= besideProvider(libraryPath());
     const library = loaded.get(target) ?? readLibrary(koffi, target);
     loaded.set(target, library);
     return library;
@@ -110,6 +119,12 @@ function readLibrary(koffi: Koffi, file: string): Loaded {
     file,
     version,
     api: wrapFunctions(native),
+    skipDestructors() {
+      if (isEndingAtOnce || process.platform === 'win32') return;
+      isEndingAtOnce = true;
+      const end = koffi.load(null).func('_exit', 'void', ['int']);
+      process.on('exit', (code) => end(code));
+    },
     readText: (address) => koffi.decode.string(address),
     readPointers: (address, count) => koffi.decode(address, 'void*', count),
     readBytes(address, length) {

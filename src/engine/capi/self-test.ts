@@ -4,9 +4,11 @@
  */
 import { FsbError, messageOf } from '../../util/errors.ts';
 import { parseDevice } from '../device.ts';
+import type { Explanation } from '../explanation.ts';
 import type { SessionSettings } from '../session.ts';
 import { float32Tensor, zeros } from '../tensor.ts';
 import { runTinyGraph, TINY_GRAPH } from '../tiny-graph.ts';
+import { RECORD_ASSIGNMENT } from './assignments.ts';
 import { type OrtApi, OrtError } from './calls.ts';
 import type { FunctionName } from './functions.ts';
 import { loadLibrary, type OrtLibrary } from './library.ts';
@@ -32,22 +34,26 @@ const SETTINGS: SessionSettings = {
   threads: 1,
   optimization: 'all',
   config: { 'session.intra_op.allow_spinning': '0' },
+  onWarning: () => undefined, // only a GPU has something to warn of
 };
 
 /** The wrapped functions call these when a status is an error; testProviders got one. */
 const ERROR_FUNCTIONS = ['GetErrorCode', 'GetErrorMessage', 'ReleaseStatus'] as const;
 
-/** Loads the library and tests all of it, CUDA's functions included. Never throws. */
+/** Loads the library and tests all of it. Never throws. */
 export async function selfTest(): Promise<SelfTestReport> {
   try {
-    return await testLibrary(await loadLibrary(), { cuda: true });
+    return await testLibrary(await loadLibrary(), { thorough: true });
   } catch (error) {
     return { ok: false, providers: [], functions: [], failure: messageOf(error) };
   }
 }
 
-/** Tests a loaded library; `cuda` adds two functions that load CUDA's libraries, hundreds of megabytes. Never throws. */
-export async function testLibrary(library: OrtLibrary, { cuda = false } = {}): Promise<SelfTestReport> {
+/**
+ * Tests a loaded library; `thorough` adds what few runs need: a recording (a temporary file), memory of a device, and two
+ * functions that load CUDA's libraries, hundreds of megabytes. Never throws.
+ */
+export async function testLibrary(library: OrtLibrary, { thorough = false } = {}): Promise<SelfTestReport> {
   const called = new Set<FunctionName>();
   let last: FunctionName | undefined;
   const api = traceCalls(library.api, (name) => {
@@ -62,7 +68,9 @@ export async function testLibrary(library: OrtLibrary, { cuda = false } = {}): P
     expectThat(providers.includes('CPUExecutionProvider'), `a CPU provider among ${providers.join(', ')}`);
     await testSession(runtime);
     await testErrors(runtime);
-    testProviders(api, cuda);
+    if (thorough) library.skipDestructors(); // CUDA's library is about to be loaded
+    testProviders(api, thorough);
+    if (thorough) await testRecordingAndMemory(runtime);
     for (const name of ERROR_FUNCTIONS) called.add(name);
     return { ok: true, ...report() };
   } catch (error) {
@@ -117,6 +125,33 @@ async function testErrors(runtime: Runtime): Promise<void> {
     error instanceof FsbError && error.code === 'model-file-missing',
     `a missing file to be reported as such, found ${messageOf(error)}`,
   );
+}
+
+/** A session that records itself, with values that stay on its device. */
+async function testRecordingAndMemory(runtime: Runtime): Promise<void> {
+  let explanation: Explanation | undefined;
+  const session = await CapiSession.open(runtime, TINY_GRAPH, {
+    ...SETTINGS,
+    config: { ...SETTINGS.config, ...RECORD_ASSIGNMENT },
+    onExplanation: (told) => {
+      explanation = told;
+    },
+  });
+  try {
+    await runTinyGraph(session);
+    expectThat(session.heavyOnCpu().size === 0, 'an Add not to count as heavy');
+    const memory = session.deviceMemory;
+    const cache = await memory?.zeros([1, 2, 2, 2]);
+    const moved = cache && (await memory?.move(cache, { parents: [0, 0], length: 1, capacity: 3 }));
+    expectThat(
+      moved?.shape.join() === '2,2,3,2' && moved.sizeBytes === 96,
+      `rows of a cache to move, found ${moved?.shape}`,
+    );
+  } finally {
+    await session.dispose();
+  }
+  const found = explanation?.operators.map(({ operator, device, calls }) => `${calls} ${operator} on ${device}`);
+  expectThat(found?.join() === '1 Add on cpu', `a recording of 1 Add on cpu, found ${found}`);
 }
 
 function testProviders(api: OrtApi, cuda: boolean): void {

@@ -7,7 +7,10 @@ import { messageOf, UnsupportedError } from '../../util/errors.ts';
 import { checkFeeds, checkOutputs } from '../checks.ts';
 import { DEVICES, deviceNotInBuild } from '../device.ts';
 import { loadFailure, runtimeFailure } from '../errors.ts';
+import { RunRecorder } from '../explanation.ts';
 import { Lifetime } from '../lifetime.ts';
+import { createProfileFolder, type ProfileFolder } from '../profile.ts';
+import { Recording } from '../recording.ts';
 import {
   type Feeds,
   type ModelSource,
@@ -16,7 +19,7 @@ import {
   type Session,
   type SessionSettings,
 } from '../session.ts';
-import type { Tensor, ValueInfo } from '../tensor.ts';
+import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
 import { NodeBinding } from './binding.ts';
 import { fromOrtTensor, toOrtTensor } from './value.ts';
 
@@ -31,6 +34,10 @@ export class NodeSession implements Session {
   readonly #session: Ort.InferenceSession;
   readonly #name: string;
   readonly #lifetime: Lifetime;
+  readonly #onExplanation: SessionSettings['onExplanation'];
+  readonly #recording: Recording | undefined;
+  /** onnxruntime-node moves values to a device and back with every run. */
+  readonly deviceMemory = undefined;
 
   /** Loads a graph, on this thread. Throws the errors of runtimeFailure and UnsupportedError for the device. */
   static async open(model: ModelSource, settings: SessionSettings): Promise<NodeSession> {
@@ -38,24 +45,33 @@ export class NodeSession implements Session {
     const { device } = settings;
     const backends = ort.listSupportedBackends().map((backend) => backend.name);
     if (!backends.includes(device.kind)) throw deviceNotInBuild(device, backends);
+    const profile = settings.onExplanation && (await createProfileFolder());
     const options: Ort.InferenceSession.SessionOptions = {
       executionProviders: [{ name: device.kind, ...('indexed' in DEVICES[device.kind] && { deviceId: device.index }) }],
       intraOpNumThreads: settings.threads,
       graphOptimizationLevel: settings.optimization === 'none' ? 'disabled' : settings.optimization,
       logSeverityLevel: 4,
       extra: settings.config,
+      ...(profile && { enableProfiling: true, profileFilePrefix: profile.prefix }),
     };
     try {
       const session = await (typeof model === 'string'
         ? ort.InferenceSession.create(model, options)
         : ort.InferenceSession.create(model, options));
-      return new NodeSession(ort, session, nameOf(model), settings);
+      return new NodeSession(ort, session, nameOf(model), settings, profile);
     } catch (error) {
+      await profile?.remove();
       throw loadFailure(nameOf(model), device, error);
     }
   }
 
-  private constructor(ort: OrtModule, session: Ort.InferenceSession, name: string, settings: SessionSettings) {
+  private constructor(
+    ort: OrtModule,
+    session: Ort.InferenceSession,
+    name: string,
+    settings: SessionSettings,
+    profile: ProfileFolder | undefined,
+  ) {
     this.#ort = ort;
     this.#session = session;
     this.#name = name;
@@ -63,6 +79,12 @@ export class NodeSession implements Session {
     this.device = settings.device.name;
     this.inputs = session.inputMetadata.map(toValueInfo);
     this.outputs = session.outputMetadata.map(toValueInfo);
+    this.#onExplanation = settings.onExplanation;
+    if (!profile) return;
+    // this API does not say where an input is used, so that on a GPU all of them count
+    const isOnDevice = (): boolean => settings.device.kind !== 'cpu';
+    const recorder = new RunRecorder(isOnDevice, isOnDevice);
+    this.#recording = new Recording(profile, recorder, () => session.endProfiling());
   }
 
   get inputNames(): string[] {
@@ -78,8 +100,10 @@ export class NodeSession implements Session {
     checkFeeds(this.inputs, feeds);
     checkOutputs(this.outputs, outputs);
     const ortFeeds = Object.entries(feeds).map(([name, tensor]) => [name, toOrtTensor(this.#ort, tensor)] as const);
-    const results = await this.#run(Object.fromEntries(ortFeeds), outputs, options.signal);
-    return Object.fromEntries(outputs.map((name) => [name, fromOrtTensor(results[name]!)]));
+    const fetched = await this.#run(Object.fromEntries(ortFeeds), outputs, options.signal);
+    const results = Object.fromEntries(outputs.map((name) => [name, fromOrtTensor(fetched[name]!)]));
+    this.#recording?.recorder.add(Object.entries(feeds), Object.entries(results), elementsOf(feeds.input_ids));
+    return results;
   }
 
   createBinding(): NodeBinding {
@@ -89,12 +113,18 @@ export class NodeSession implements Session {
       name: this.#name,
       inputs: this.inputs,
       outputs: this.outputs,
+      recording: this.#recording,
       run: (feeds, fetches, signal) => this.#run(feeds, fetches, signal),
     });
   }
 
   dispose(): Promise<void> {
-    return this.#lifetime.dispose(() => this.#session.release());
+    return this.#lifetime.dispose(async () => {
+      const { device, runtime } = this;
+      const explanation = await this.#recording?.explain({ graph: this.#name, device, runtime });
+      await this.#session.release();
+      if (explanation) this.#onExplanation?.(explanation);
+    });
   }
 
   /** The signal is asked before and after: nothing can reach this thread in between. */
@@ -103,6 +133,7 @@ export class NodeSession implements Session {
     fetches: Ort.InferenceSession.FetchesType,
     signal?: AbortSignal,
   ): Promise<Ort.InferenceSession.ReturnType> {
+    if (this.#lifetime.running === 0) this.#recording?.stopWhenFull();
     return this.#lifetime.use(async () => {
       signal?.throwIfAborted();
       try {
