@@ -39,6 +39,18 @@ export interface InfillPrompt {
   readonly words: LabelWords;
 }
 
+/** What a UniMC model chooses among: each choice is read behind a mask of its own, beside the question and the text. */
+export interface UnimcPrompt {
+  /** Stands before the text, in a segment of its own. @default none */
+  readonly question?: string;
+  /** The text, with slots. @default "{text}" */
+  readonly text?: string;
+  /** A second text, with slots. @default none */
+  readonly pair?: string;
+  /** The choice of each label, with slots. */
+  readonly words: LabelWords;
+}
+
 /** How models without a head for the task are asked. A method whose prompt is absent is not offered. */
 export interface Prompts {
   readonly cloze?: ClozePrompt;
@@ -46,6 +58,7 @@ export interface Prompts {
   /** The label stands before the text (CPM-1's form): costs one reading per label. */
   readonly lmLabelFirst?: LmPrompt;
   readonly infill?: InfillPrompt;
+  readonly unimc?: UnimcPrompt;
 }
 
 /** One row in a model's input form. */

@@ -57,6 +57,9 @@ const taskSchema = z.strictObject({
       lm: lm.optional(),
       lmLabelFirst: lm.optional(),
       infill: z.strictObject({ source: text, words }).optional(),
+      unimc: z
+        .strictObject({ question: text.optional(), text: text.optional(), pair: text.optional(), words })
+        .optional(),
     })
     .default({}),
 });

@@ -1,5 +1,6 @@
 /** fsb eval --task TASK[,TASK]: scores a model on CLUE and FewCLUE tasks; eval merge, eval lint, eval --compare. */
 import { type Command, Option } from 'commander';
+import { METHODS } from '../../evaluation/methods/method.ts';
 import { UsageError } from '../../util/errors.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -46,7 +47,7 @@ function taskOptions(command: Command): void {
     .option('--split <name>', 'train, dev, test, … (default: dev, for FewCLUE test_public)')
     .addOption(
       new Option('--method <how>', 'how the model answers; auto: by what it can do')
-        .choices(['auto', 'head', 'cloze', 'lm', 'infill'])
+        .choices(['auto', ...METHODS])
         .default('auto'),
     )
     .addOption(

@@ -12,6 +12,7 @@ import { headMethod } from './head.ts';
 import { infillMethod } from './infill.ts';
 import { lmMethod } from './lm.ts';
 import type { Method, MethodName } from './method.ts';
+import { unimcMethod } from './unimc.ts';
 
 export type LmForm = 'label-last' | 'label-first';
 
@@ -38,7 +39,9 @@ export interface AnsweringModel {
  * Throws UnsupportedError for a model that can do nothing of this.
  */
 export function chooseMethod(manifest: Manifest): MethodName {
-  const found = (Object.keys(KINDS) as MethodName[]).find((name) => KINDS[name].can(manifest));
+  const found = (Object.keys(KINDS) as MethodName[]).find(
+    (name) => KINDS[name].can(manifest) && (name !== 'unimc' || isUnimc(manifest)),
+  );
   if (found) return found;
   throw new UnsupportedError(`${manifest.name} has neither a classification head nor a language model head`, {
     code: 'cannot-evaluate',
@@ -73,6 +76,9 @@ interface Kind {
 const has = (manifest: Manifest, output: string): boolean =>
   manifest.graphs.some(({ outputs }) => outputs.some(({ name }) => name === output));
 
+/** Read with masks, UniMC asks; only models that were trained on its form can be expected to answer. */
+const isUnimc = ({ name }: Manifest): boolean => /unimc/i.test(name);
+
 /** In the order of preference. */
 const KINDS: Readonly<Record<MethodName, Kind>> = {
   head: {
@@ -81,6 +87,14 @@ const KINDS: Readonly<Record<MethodName, Kind>> = {
     open: async (folder, options) =>
       answering(await Encoder.open(folder, options), (model, task, { labelOrder, maxLength }) =>
         headMethod({ task, scorer: encoderScorer(model), labelOrder, maxLength }),
+      ),
+  },
+  unimc: {
+    needs: 'it has no masked language model head',
+    can: (manifest) => KINDS.cloze.can(manifest),
+    open: async (folder, options) =>
+      answering(await Encoder.open(folder, options), (model, task) =>
+        unimcMethod(model, task, promptOf(task, 'unimc', 'unimc')),
       ),
   },
   infill: {
