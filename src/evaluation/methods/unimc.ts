@@ -60,7 +60,7 @@ export function unimcMethod(model: Encoder, task: ClueTask, prompt: UnimcPrompt)
     const row = { ids: [cls.id], typeIds: [0], positionIds: [0], blocks: [0] };
     const masks = choices.map((choice, c) => {
       const at = row.ids.length;
-      [mask.id, ...choice].forEach((id, i) => push(row, id, 1, 1 + i, c + 1));
+      for (const [i, id] of [mask.id, ...choice].entries()) push(row, id, 1, 1 + i, c + 1);
       return at;
     });
     const next = Math.max(...row.positionIds) + 1;
@@ -70,7 +70,7 @@ export function unimcMethod(model: Encoder, task: ClueTask, prompt: UnimcPrompt)
       ...texts.flatMap((text, i) => [...(i > 0 ? [sep.id] : []), ...plain(fillPrompt(text, example))]),
     ];
     const kept = [...rest.slice(0, maxLength - 1 - row.ids.length), sep.id];
-    kept.forEach((id, i) => push(row, id, i === 0 ? 1 : 0, next + i, 0));
+    for (const [i, id] of kept.entries()) push(row, id, i === 0 ? 1 : 0, next + i, 0);
     return { ...row, masks };
   };
 
