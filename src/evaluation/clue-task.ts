@@ -51,6 +51,17 @@ export interface UnimcPrompt {
   readonly words: LabelWords;
 }
 
+/** What a model of inference is asked: a hypothesis per label (`words`), or one whose class tells the label (`classes`). */
+export interface NliPrompt {
+  /** @default "{text}" */
+  readonly premise?: string;
+  /** Holds `{label}` where there are words. */
+  readonly hypothesis: string;
+  readonly words?: LabelWords;
+  /** The class of inference that stands for each label. */
+  readonly classes?: Readonly<Record<string, 'entailment' | 'neutral' | 'contradiction' | 'not-entailment'>>;
+}
+
 /** How models without a head for the task are asked. A method whose prompt is absent is not offered. */
 export interface Prompts {
   readonly cloze?: ClozePrompt;
@@ -59,6 +70,7 @@ export interface Prompts {
   readonly lmLabelFirst?: LmPrompt;
   readonly infill?: InfillPrompt;
   readonly unimc?: UnimcPrompt;
+  readonly nli?: NliPrompt;
 }
 
 /** One row in a model's input form. */
@@ -107,6 +119,8 @@ export interface ClueTask {
   /** Absent for a user's own task. */
   readonly devMajority?: MajorityFact;
   readonly prompts?: Prompts;
+  /** Where labels are a row's candidates: the text with the candidate in the place of `{label}`, for a trained probe. */
+  readonly candidateText?: string;
   /** Checks one parsed JSON line and builds the input. Throws IntegrityError that begins with `where`. */
   readonly parseRow: (value: unknown, where: string) => ClueRow;
 }

@@ -18,8 +18,8 @@ export const JOURNAL_SCHEMA = 'fsb.eval-journal/1';
 /** Digits that bring a float32 back to the bit. */
 const EXACT_DIGITS = 9;
 
-/** What a header may differ in between a run, its continuation and its shards: when and on what it ran. */
-const FREE_FIELDS = ['shard', 'startedAt', 'environment'] as const;
+/** What a header may differ in between a run, its continuation and its shards: who chose the method, when and on what it ran. */
+const FREE_FIELDS = ['shard', 'methodAsked', 'startedAt', 'environment'] as const;
 
 export interface JournalContent {
   readonly header: RunHeader;

@@ -80,14 +80,18 @@ describe.runIf(hasShared('golden', 'eval', 'zero-shot-mlm-1') && hasShared('data
     const { results } = JSON.parse(await readFile(path.join(GOLDEN, name, 'golden.json'), 'utf8')) as {
       results: Golden[];
     };
-    const model = await openForMethod(await modelFolder(name), method, { device: 'cpu' });
+    const model = await openForMethod(
+      await modelFolder(name),
+      { method, task: getClueTask('tnews') },
+      { device: 'cpu' },
+    );
     try {
       for (const golden of results.filter((result) => result.method === kind)) {
         const source = SOURCES[`${golden.method} ${golden.task}`]!;
         const task = getClueTask(source.task);
         const data = await loadSplit({ task, source: path.join(DATA, source.file) });
         const examples = data.examples.slice(0, golden.rows);
-        const batches = await predict({ method: model.method(task, {}), labels: task.labels.length, examples });
+        const batches = await predict({ method: await model.method(task, {}), labels: task.labels.length, examples });
         const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
         const words = golden.continuations ?? golden.verbalizers;
         const labels = task.labels.map(({ value }) => value);

@@ -3,7 +3,8 @@
  * left to right: its GPT baseline (baselines/models_keras/gpt); label first: CPM-1-Generate (zero-shot-cls.py). CLUE's own
  * tasks afqmc and cmnli have no published prompt of that family and take those of bustm and ocnli. No prompt was
  * published for T5: the infill patterns are fsb's, after the cloze ones. UniMC: Fengshenbang-LM, examples/clue1.1
- * (data_preprocessing); eprstmt, csldcp, bustm and chid have none there and take the form of their neighbours.
+ * (data_preprocessing); eprstmt, csldcp, bustm and chid have none there and take the form of their neighbours. NLI: the label
+ * descriptions of FewCLUE's EFL baseline for topics; hypotheses for csl, cluewsc and poet are fsb's.
  */
 import type { ClueLabel, Prompts } from '../clue-task.ts';
 
@@ -16,6 +17,7 @@ export const SAME_MEANING: Prompts = {
   },
   infill: { source: '{text}和{pair}意思{mask}同', words: { '1': '相', '0': '不' } },
   unimc: { pair: '{pair}', words: { '0': '不相似', '1': '相似' } },
+  nli: { hypothesis: '{pair}', classes: { '0': 'not-entailment', '1': 'entailment' } },
 };
 
 /** Does the first sentence entail the second? */
@@ -39,6 +41,10 @@ export const INFERENCE: Prompts = {
     words: { entailment: '是的', neutral: '并且', contradiction: '不是' },
   },
   unimc: { pair: '{pair}', words: { contradiction: '矛盾', neutral: '自然', entailment: '蕴含' } },
+  nli: {
+    hypothesis: '{pair}',
+    classes: { contradiction: 'contradiction', neutral: 'neutral', entailment: 'entailment' },
+  },
 };
 
 /** Are these the abstract's keywords? Fields: keywords, abst. */
@@ -48,6 +54,11 @@ export const KEYWORDS: Prompts = {
   infill: { source: '{mask}用{keywords}概括{abst}', words: { '1': '可以', '0': '不能' } },
   // upstream puts the abstract's own keywords (jieba, tf-idf) before it, which needs that program's word list
   unimc: { text: '{abst}', words: { '1': '可以使用{keywords}概括摘要', '0': '不能使用{keywords}概括摘要' } },
+  nli: {
+    premise: '{abst}',
+    hypothesis: '这篇摘要的关键词是{keywords}',
+    classes: { '1': 'entailment', '0': 'not-entailment' },
+  },
 };
 
 /** Does the pronoun stand for the noun? Fields: passage, span1, span2, and the passage as UniMC marks it. */
@@ -56,6 +67,11 @@ export const PRONOUN: Prompts = {
   lm: { prompt: '{passage}其中{span2}是{span1},这是', words: { false: '错误', true: '正确' } },
   infill: { source: '{passage}其中{span2}是{span1}，这是{mask}的', words: { false: '错误', true: '正确' } },
   unimc: { text: '{unimcPassage}', words: { true: '{span2}是{span1}', false: '{span2}不是{span1}' } },
+  nli: {
+    premise: '{passage}',
+    hypothesis: '{span2}指的是{span1}',
+    classes: { true: 'entailment', false: 'not-entailment' },
+  },
 };
 
 /** The word of each label is its Chinese name, or the one given. */
@@ -71,6 +87,7 @@ export function newsPrompts(words: Readonly<Record<string, string>>): Prompts {
     lmLabelFirst: { prompt: '这是关于{label}的文章：', continuation: '{text}', words },
     infill: { source: '{text}这是一条关于{mask}的新闻', words },
     unimc: { question: '下面新闻属于哪一个类别？', words },
+    nli: { hypothesis: '下面报道一条{label}新闻', words },
   };
 }
 
@@ -82,5 +99,6 @@ export function applicationPrompts(words: Readonly<Record<string, string>>): Pro
     lmLabelFirst: { prompt: '这是关于{label}的应用程序：', continuation: '{text}', words },
     infill: { source: '这是一款关于{mask}的应用：{text}', words },
     unimc: { question: '请问app应用属于？', words },
+    nli: { hypothesis: '这段文本的应用描述主题是{label}', words },
   };
 }

@@ -35,6 +35,7 @@ export const fewChid: ClueTask = {
     infill: { source: '{before}{mask}{after}', words: 'candidates' },
     unimc: { text: '{before}____{after}', words: 'candidates' },
   },
+  candidateText: '{before}{label}{after}',
   parseRow: parseChidRow,
 };
 
