@@ -171,6 +171,7 @@ export async function predictSplit(
       done: journal?.done,
       onBatch: journal && ((batch) => journal.append(batch)),
     });
+    await journal?.finish();
     return { header: journal?.header ?? header, batches };
   } finally {
     await journal?.close();

@@ -4,7 +4,7 @@ import type { LoadedSplit } from '../../evaluation/dataset.ts';
 import type { MethodName } from '../../evaluation/methods/method.ts';
 import type { ProbeTraining } from '../../evaluation/methods/probe.ts';
 import { countOverlap, defaultTrainSplit, foldsOf } from '../../evaluation/training-splits.ts';
-import { UsageError } from '../../util/errors.ts';
+import { NotFoundError, UsageError } from '../../util/errors.ts';
 import type { Context } from '../context.ts';
 import type { EvalOptions } from './options.ts';
 import { type ChosenTask, loadTask } from './tasks.ts';
@@ -40,13 +40,7 @@ export async function answeringsOf(
       throw new UsageError(`${flag} is for --method ${methods.join(' and ')}; ${task.name} is answered by ${method}`, {
         code: 'option-of-another-method',
       });
-  if (method === 'few-shot')
-    return Promise.all(
-      foldsOf(task, options.folds).map(async ({ train, dev }) => ({
-        fold: train,
-        training: await trainingOn(context, chosen, options, scored, train, dev),
-      })),
-    );
+  if (method === 'few-shot') return foldAnswerings(context, chosen, options, scored);
   if (method !== 'probe') return [{}];
   const split = options.trainSplit ?? defaultTrainSplit(task);
   if (split === undefined)
@@ -58,6 +52,27 @@ export async function answeringsOf(
 }
 
 // --- internal ---
+
+async function foldAnswerings(
+  context: Context,
+  chosen: ChosenTask,
+  options: EvalOptions,
+  scored: LoadedSplit,
+): Promise<Answering[]> {
+  const answerings: Answering[] = [];
+  for (const { train, dev } of foldsOf(chosen.task, options.folds))
+    try {
+      answerings.push({ fold: train, training: await trainingOn(context, chosen, options, scored, train, dev) });
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      throw new NotFoundError(error.message, {
+        code: error.code,
+        hint: 'few-shot takes every fold of the task; with fewer at hand, name them: --folds 0',
+        cause: error,
+      });
+    }
+  return answerings;
+}
 
 async function trainingOn(
   context: Context,

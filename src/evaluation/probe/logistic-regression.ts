@@ -7,6 +7,8 @@ import { minimize } from './minimize.ts';
 
 /** Multiplications between two looks at the event loop: a signal is noticed within a tenth of a second. */
 const SLICE_OPERATIONS = 5e7;
+/** Rows of a step of the inner loops: each weight and each sum is loaded once for all of them. */
+const ROWS_AT_ONCE = 4;
 /** A feature that varies less than this is a constant, and rounding must not be blown up into a signal. */
 const SMALLEST_DEVIATION = 1e-6;
 
@@ -38,10 +40,11 @@ export function regressionOn(data: LabelledFeatures, classes: number, chosen?: r
   const { size } = data;
   const rows = chosen ?? Array.from(data.labels, (_, r) => r);
   const labels = Int32Array.from(rows, (r) => data.labels[r]!);
-  const x = new Float32Array(rows.length * size);
+  const used = rows.length * size;
+  const x = new Float32Array(Math.ceil(rows.length / ROWS_AT_ONCE) * ROWS_AT_ONCE * size); // filled up with zeros
   for (const [i, r] of rows.entries()) x.set(data.features.subarray(r * size, (r + 1) * size), i * size);
-  const { mean, deviation } = moments(x, size);
-  for (let i = 0; i < x.length; i++) x[i] = (x[i]! - mean[i % size]!) / deviation[i % size]!;
+  const { mean, deviation } = moments(x.subarray(0, used), size);
+  for (let i = 0; i < used; i++) x[i] = (x[i]! - mean[i % size]!) / deviation[i % size]!;
   let params: Float64Array = new Float64Array(classes * (size + 1)); // a row per class: weights, then the bias
   return {
     async fit(l2, signal) {
@@ -81,7 +84,7 @@ export function crossEntropy(logits: Float64Array, labels: Int32Array): number {
 // --- internal ---
 
 interface Problem {
-  /** (rows, size), standardised */
+  /** (rows, size), standardised; rows of zeros at the end make their number a multiple of ROWS_AT_ONCE */
   readonly x: Float32Array;
   readonly size: number;
   readonly labels: Int32Array;
@@ -94,25 +97,22 @@ async function lossAndGradient(problem: Problem, params: Float64Array, gradient:
   const { x, size, labels, classes, l2, signal } = problem;
   const rows = labels.length;
   const stride = size + 1;
-  const slice = Math.max(1, Math.floor(SLICE_OPERATIONS / (2 * size * classes)));
-  const scores = new Float64Array(classes);
+  const slice = ROWS_AT_ONCE * Math.max(1, Math.floor(SLICE_OPERATIONS / (2 * ROWS_AT_ONCE * size * classes)));
+  const scores = new Float64Array(ROWS_AT_ONCE * classes); // (rows, classes), then what is wrong with them
   gradient.fill(0);
   let loss = 0;
-  for (let r = 0; r < rows; r++) {
-    if (r % slice === 0) {
+  for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
+    if (first % slice === 0) {
       await nextTurn();
       signal?.throwIfAborted();
     }
-    const at = r * size;
-    for (let c = 0; c < classes; c++) scores[c] = rowScore(x, at, params, c * stride, size);
-    const total = logSum(scores);
-    loss += total - scores[labels[r]!]!;
-    for (let c = 0; c < classes; c++) {
-      const error = Math.exp(scores[c]! - total) - (c === labels[r] ? 1 : 0);
-      const start = c * stride;
-      for (let i = 0; i < size; i++) gradient[start + i]! += error * x[at + i]!;
-      gradient[start + size]! += error;
+    for (let c = 0; c < classes; c++) addScores(x, first * size, params, c * stride, size, scores, c, classes);
+    for (let k = 0; k < ROWS_AT_ONCE; k++) {
+      const row = scores.subarray(k * classes, (k + 1) * classes);
+      if (first + k < rows) loss += scoresToErrors(row, labels[first + k]!);
+      else row.fill(0); // no row, nothing wrong
     }
+    for (let c = 0; c < classes; c++) addErrors(x, first * size, gradient, c * stride, size, scores, c, classes);
   }
   let penalty = 0;
   for (let c = 0; c < classes; c++)
@@ -126,24 +126,67 @@ async function lossAndGradient(problem: Problem, params: Float64Array, gradient:
   return loss / rows + (l2 / 2) * penalty;
 }
 
-/** x[at…] · params[start…] + bias, in four sums that do not wait for one another. */
-function rowScore(x: Float32Array, at: number, params: Float64Array, start: number, size: number): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < size; i += 4) {
-    a += x[at + i]! * params[start + i]!;
-    b += x[at + i + 1]! * params[start + i + 1]!;
-    c += x[at + i + 2]! * params[start + i + 2]!;
-    d += x[at + i + 3]! * params[start + i + 3]!;
+/** scores[k, c] = x[row k] · params[start…] + bias, for ROWS_AT_ONCE rows. */
+function addScores(
+  x: Float32Array,
+  at: number,
+  params: Float64Array,
+  start: number,
+  size: number,
+  scores: Float64Array,
+  c: number,
+  classes: number,
+): void {
+  const [r1, r2, r3] = [at + size, at + 2 * size, at + 3 * size];
+  const bias = params[start + size]!;
+  let [s0, s1, s2, s3] = [bias, bias, bias, bias];
+  for (let i = 0; i < size; i++) {
+    const weight = params[start + i]!;
+    s0 += weight * x[at + i]!;
+    s1 += weight * x[r1 + i]!;
+    s2 += weight * x[r2 + i]!;
+    s3 += weight * x[r3 + i]!;
   }
-  for (; i < size; i++) a += x[at + i]! * params[start + i]!;
-  return a + b + (c + d) + params[start + size]!;
+  scores[c] = s0;
+  scores[classes + c] = s1;
+  scores[2 * classes + c] = s2;
+  scores[3 * classes + c] = s3;
+}
+
+/** gradient[start…] += Σ errors[k, c] · x[row k], for ROWS_AT_ONCE rows. */
+function addErrors(
+  x: Float32Array,
+  at: number,
+  gradient: Float64Array,
+  start: number,
+  size: number,
+  errors: Float64Array,
+  c: number,
+  classes: number,
+): void {
+  const [r1, r2, r3] = [at + size, at + 2 * size, at + 3 * size];
+  const e0 = errors[c]!;
+  const e1 = errors[classes + c]!;
+  const e2 = errors[2 * classes + c]!;
+  const e3 = errors[3 * classes + c]!;
+  for (let i = 0; i < size; i++)
+    gradient[start + i]! += e0 * x[at + i]! + e1 * x[r1 + i]! + (e2 * x[r2 + i]! + e3 * x[r3 + i]!);
+  gradient[start + size]! += e0 + e1 + (e2 + e3);
+}
+
+/** Scores become probability minus truth, in place. @returns −ln of the label's probability */
+function scoresToErrors(scores: Float64Array, label: number): number {
+  const total = logSum(scores);
+  const loss = total - scores[label]!;
+  for (let c = 0; c < scores.length; c++) scores[c] = Math.exp(scores[c]! - total) - (c === label ? 1 : 0);
+  return loss;
 }
 
 function logSum(scores: Float64Array): number {
-  const most = scores.reduce((a, b) => Math.max(a, b));
+  let most = Number.NEGATIVE_INFINITY;
+  for (let c = 0; c < scores.length; c++) if (scores[c]! > most) most = scores[c]!;
   let sum = 0;
-  for (const score of scores) sum += Math.exp(score - most);
+  for (let c = 0; c < scores.length; c++) sum += Math.exp(scores[c]! - most);
   return most + Math.log(sum);
 }
 
