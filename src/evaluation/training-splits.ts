@@ -1,7 +1,8 @@
-/** Which splits of a task a probe is trained on: the train split, or the folds of a few-shot benchmark. */
+/** What of a task serves which method; above all the splits that a probe is trained on: a train split, or folds. */
 import { UsageError } from '../util/errors.ts';
 import type { ClueTask } from './clue-task.ts';
 import type { Example } from './dataset.ts';
+import { METHODS, type MethodName } from './methods/method.ts';
 
 /** A small train split, and the split its penalty is chosen on. */
 export interface Fold {
@@ -35,6 +36,21 @@ export function foldsOf(task: ClueTask, numbers?: readonly number[]): Fold[] {
     train: `train_${number}`,
     dev: Object.hasOwn(task.splits, `dev_${number}`) ? `dev_${number}` : undefined,
   }));
+}
+
+/** The methods that a task has what is needed for, whatever the model: prompts, a train split, folds. */
+export function methodsFor(task: ClueTask): MethodName[] {
+  const needs: Readonly<Record<MethodName, boolean>> = {
+    head: true,
+    cloze: task.prompts?.cloze !== undefined,
+    lm: task.prompts?.lm !== undefined,
+    infill: task.prompts?.infill !== undefined,
+    unimc: task.prompts?.unimc !== undefined,
+    nli: task.prompts?.nli !== undefined,
+    probe: defaultTrainSplit(task) !== undefined,
+    'few-shot': Object.keys(task.splits).some((split) => FOLD.test(split)),
+  };
+  return METHODS.filter((method) => needs[method]);
 }
 
 /** How many of the scored examples are, word by word, among the training ones. */
