@@ -15,6 +15,7 @@ import {
   layerTensors,
   maxPositionsOf,
   normTensors,
+  pairMask,
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
@@ -71,7 +72,7 @@ function buildGraph(config: EncoderConfig, maxPositions: number, options: GraphO
 
   const embedded = embed(graph, ids, types, config, maxPositions);
   let x = layerNorm(graph, '/embeddings/LayerNorm', embedded, 'embeddings.LayerNorm', eps); // (B, T, H)
-  const bias = paddingBias(graph, '/attention_mask', mask); // (B, 1, T, T)
+  const bias = paddingBias(graph, '/attention_mask', mask, pairMask(graph)); // (B, 1, T, T)
   for (let i = 0; i < config.numHiddenLayers; i++) {
     const layer = `encoder.layer.${i}`;
     const at = `/encoder/layer.${i}`;

@@ -34,6 +34,8 @@ export interface EncoderConfig {
 
 const POSITION_EMBEDDINGS = 'embeddings.position_embeddings.weight';
 const TYPE_EMBEDDINGS = 'embeddings.token_type_embeddings.weight';
+/** The encoders' optional input of which query sees which key. */
+const PAIR_MASK = 'query_key_mask';
 
 /** Reads what all of them have. Defaults are those of the reference implementation's config classes. */
 export function readEncoderConfig(tensors: Tensors, config: ConfigJson): EncoderConfig {
@@ -180,6 +182,17 @@ export function feedForward(graph: Graph, i: number, x: Value, config: EncoderCo
     tensors: [`${prefix}.output.dense.weight`],
     inFeatures: I,
     outFeatures: H,
+  });
+}
+
+/**
+ * Which query may see which key, 1 or 0, beyond the attention mask: everything unless a caller feeds it, as UniMC needs.
+ * (B|1, T|1, T|1). An input with a default, so that clients which know nothing of it need not feed it.
+ */
+export function pairMask(graph: Graph): Value {
+  return graph.optionalInput(PAIR_MASK, 'int64', ['pair_batch_size', 'query_length', 'key_length'], {
+    shape: [1, 1, 1],
+    bytes: new Uint8Array(BigInt64Array.of(1n).buffer),
   });
 }
 

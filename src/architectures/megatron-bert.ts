@@ -15,6 +15,7 @@ import {
   layerTensors,
   maxPositionsOf,
   normTensors,
+  pairMask,
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
@@ -70,7 +71,7 @@ function buildGraph(config: EncoderConfig, maxPositions: number, options: GraphO
   const types = graph.input('token_type_ids', 'int64', ['batch_size', 'sequence_length']);
 
   let stream = embed(graph, ids, types, config, maxPositions); // (B, T, H)
-  const bias = paddingBias(graph, '/attention_mask', mask); // (B, 1, T, T)
+  const bias = paddingBias(graph, '/attention_mask', mask, pairMask(graph)); // (B, 1, T, T)
   let normed = layerNorm(graph, '/encoder/layer.0/attention/ln', stream, 'encoder.layer.0.attention.ln', eps);
   for (let i = 0; i < numHiddenLayers; i++) {
     const layer = `encoder.layer.${i}`;

@@ -62,6 +62,21 @@ export function int64Tensor(rows: readonly (readonly number[])[], padValue = 0):
   return { dtype: 'int64', shape: [rows.length, width], data };
 }
 
+/**
+ * Which token sees which, 1 or 0, as int64 [rows, longest row, longest row]: those of two different blocks do not see
+ * one another, block 0 sees all and is seen by all. Padding counts as block 0.
+ */
+export function blockMaskTensor(rows: readonly (readonly number[])[]): Tensor<'int64'> {
+  const width = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  const data = new BigInt64Array(rows.length * width * width).fill(1n);
+  rows.forEach((blocks, r) => {
+    for (let i = 0; i < blocks.length; i++)
+      for (let j = 0; blocks[i] !== 0 && j < blocks.length; j++)
+        if (blocks[j] !== 0 && blocks[j] !== blocks[i]) data[(r * width + i) * width + j] = 0n;
+  });
+  return { dtype: 'int64', shape: [rows.length, width, width], data };
+}
+
 /** A float32 tensor over `data`, which is not copied. */
 export function float32Tensor(data: Float32Array, shape: readonly number[]): Tensor<'float32'> {
   return { dtype: 'float32', shape, data };

@@ -39,6 +39,29 @@ export interface InfillPrompt {
   readonly words: LabelWords;
 }
 
+/** What a UniMC model chooses among: each choice is read behind a mask of its own, beside the question and the text. */
+export interface UnimcPrompt {
+  /** Stands before the text, in a segment of its own. @default none */
+  readonly question?: string;
+  /** The text, with slots. @default "{text}" */
+  readonly text?: string;
+  /** A second text, with slots. @default none */
+  readonly pair?: string;
+  /** The choice of each label, with slots. */
+  readonly words: LabelWords;
+}
+
+/** What a model of inference is asked: a hypothesis per label (`words`), or one whose class tells the label (`classes`). */
+export interface NliPrompt {
+  /** @default "{text}" */
+  readonly premise?: string;
+  /** Holds `{label}` where there are words. */
+  readonly hypothesis: string;
+  readonly words?: LabelWords;
+  /** The class of inference that stands for each label. */
+  readonly classes?: Readonly<Record<string, 'entailment' | 'neutral' | 'contradiction' | 'not-entailment'>>;
+}
+
 /** How models without a head for the task are asked. A method whose prompt is absent is not offered. */
 export interface Prompts {
   readonly cloze?: ClozePrompt;
@@ -46,6 +69,8 @@ export interface Prompts {
   /** The label stands before the text (CPM-1's form): costs one reading per label. */
   readonly lmLabelFirst?: LmPrompt;
   readonly infill?: InfillPrompt;
+  readonly unimc?: UnimcPrompt;
+  readonly nli?: NliPrompt;
 }
 
 /** One row in a model's input form. */
@@ -94,6 +119,8 @@ export interface ClueTask {
   /** Absent for a user's own task. */
   readonly devMajority?: MajorityFact;
   readonly prompts?: Prompts;
+  /** Where labels are a row's candidates: the text with the candidate in the place of `{label}`, for a trained probe. */
+  readonly candidateText?: string;
   /** Checks one parsed JSON line and builds the input. Throws IntegrityError that begins with `where`. */
   readonly parseRow: (value: unknown, where: string) => ClueRow;
 }

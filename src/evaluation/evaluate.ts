@@ -30,6 +30,10 @@ export interface EvaluateOptions {
   readonly task: ClueTask;
   readonly method: Method;
   readonly data: LoadedSplit;
+  /** What was asked for, e.g. "auto". @default the method's name */
+  readonly methodAsked?: string | undefined;
+  /** The train split of a few-shot fold. @default none */
+  readonly fold?: string | undefined;
   readonly model: ModelIdentity;
   /** sha256 of the checkpoint's files. @default none are known */
   readonly modelFiles?: Readonly<Record<string, string>> | undefined;
@@ -58,6 +62,10 @@ export interface EvaluationRun {
   readonly task: string;
   readonly split: string;
   readonly method: string;
+  /** What was asked for: the method, or "auto". */
+  readonly methodAsked: string;
+  /** The train split of a few-shot fold; null for other methods. */
+  readonly fold: string | null;
   /** Prompt, words, label order. */
   readonly methodDetails: Readonly<Record<string, unknown>>;
   readonly model: ModelIdentity;
@@ -163,6 +171,7 @@ export async function predictSplit(
       done: journal?.done,
       onBatch: journal && ((batch) => journal.append(batch)),
     });
+    await journal?.finish();
     return { header: journal?.header ?? header, batches };
   } finally {
     await journal?.close();
@@ -210,6 +219,8 @@ function headerOf(options: Omit<EvaluateOptions, 'predictionsFile'>): RunHeader 
     task: task.name,
     split: data.split,
     method: method.name,
+    methodAsked: options.methodAsked ?? method.name,
+    fold: options.fold ?? null,
     methodDetails: method.details,
     model: options.model,
     modelFiles: options.modelFiles ?? {},

@@ -1,6 +1,6 @@
 /**
- * The journal of a run: an append-only file with a header line and one line per batch, flushed before the next batch
- * starts. Killed at any moment, a run goes on from it and computes nothing twice; the journals of all shards together
+ * The journal of a run: an append-only file with a header line, one line per batch, flushed before the next batch
+ * starts, and a line that says when it is finished. Killed at any moment, a run goes on from it and computes nothing twice; the journals of all shards together
  * are what `merge` reads.
  */
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
@@ -18,12 +18,14 @@ export const JOURNAL_SCHEMA = 'fsb.eval-journal/1';
 /** Digits that bring a float32 back to the bit. */
 const EXACT_DIGITS = 9;
 
-/** What a header may differ in between a run, its continuation and its shards: when and on what it ran. */
-const FREE_FIELDS = ['shard', 'startedAt', 'environment'] as const;
+/** What a header may differ in between a run, its continuation and its shards: who chose the method, when and on what it ran. */
+const FREE_FIELDS = ['shard', 'methodAsked', 'startedAt', 'environment'] as const;
 
 export interface JournalContent {
   readonly header: RunHeader;
   readonly batches: readonly ScoredBatch[];
+  /** True when the run came to its end: only then is it known that a shard has no more batches. */
+  readonly finished: boolean;
   /** Bytes up to the end of the last whole line. */
   readonly sizeBytes: number;
 }
@@ -34,10 +36,14 @@ export interface Journal {
   /** What former runs did. */
   readonly done: readonly ScoredBatch[];
   append(batch: ScoredBatch): Promise<void>;
+  /** Marks the run as finished. */
+  finish(): Promise<void>;
   close(): Promise<void>;
 }
 
 const headerSchema = z.looseObject({ schema: z.literal(JOURNAL_SCHEMA), task: z.string(), split: z.string() });
+/** The last line of a run that came to its end. */
+const finishedSchema = z.strictObject({ finished: z.literal(true) });
 const batchSchema = z.strictObject({
   batch: z.number().int().nonnegative(),
   seconds: z.number().nonnegative(),
@@ -56,11 +62,16 @@ const batchSchema = z.strictObject({
 
 /**
  * Opens the journal of a run: a new one, or with `resume` the one that is there.
- * @throws UsageError when an unfinished journal would be lost, or the one there belongs to another run
+ * @throws UsageError when an unfinished journal or a finished shard would be lost, or the one there belongs to another run
  */
 export async function openJournal(file: string, header: RunHeader, resume: boolean): Promise<Journal> {
   const former = await readJournal(file);
   if (former && resume) return reopen(file, former, header);
+  if (former?.finished && former.header.shard)
+    throw new UsageError(`${file} holds shard ${showShard(former.header.shard)}, which is finished`, {
+      code: 'shard-finished',
+      hint: 'fsb eval merge puts the shards together; --resume takes this one as it is; delete the file to run it anew',
+    });
   if (former && !isFinished(former))
     throw new UsageError(`${file} holds a run that may be unfinished (${former.batches.length} batches)`, {
       code: 'run-unfinished',
@@ -70,7 +81,7 @@ export async function openJournal(file: string, header: RunHeader, resume: boole
     await mkdir(path.dirname(file), { recursive: true });
     const handle = await open(file, 'w');
     await writeLine(handle, { schema: JOURNAL_SCHEMA, ...header });
-    return journalOn(handle, file, header, []);
+    return journalOn(handle, file, { header, batches: [], finished: false });
   } catch (error) {
     throw writeError(error, file);
   }
@@ -88,8 +99,11 @@ export async function readJournal(file: string): Promise<JournalContent | undefi
   if (lines.length === 0) return undefined; // killed while writing the header: nothing was done
   const [head, ...rest] = lines.map((line, i) => parseLine(line, `${file}, line ${i + 1}`));
   const { schema: _, ...header } = parseWith(headerSchema, head, `${file}, line 1`);
-  const batches = rest.map((value, i) => parseWith(batchSchema, value, `${file}, line ${i + 2}`) as ScoredBatch);
-  return { header: header as unknown as RunHeader, batches, sizeBytes };
+  const finished = finishedSchema.safeParse(rest.at(-1)).success;
+  const batches = (finished ? rest.slice(0, -1) : rest).map(
+    (value, i) => parseWith(batchSchema, value, `${file}, line ${i + 2}`) as ScoredBatch,
+  );
+  return { header: header as unknown as RunHeader, batches, finished, sizeBytes };
 }
 
 /** True when two headers are those of the same run, or of shards of one. */
@@ -117,7 +131,7 @@ async function reopen(file: string, former: JournalContent, header: RunHeader): 
   try {
     const handle = await open(file, 'r+');
     await handle.truncate(former.sizeBytes);
-    return journalOn(handle, file, former.header, former.batches, former.sizeBytes);
+    return journalOn(handle, file, former, former.sizeBytes);
   } catch (error) {
     throw writeError(error, file);
   }
@@ -126,24 +140,29 @@ async function reopen(file: string, former: JournalContent, header: RunHeader): 
 function journalOn(
   handle: FileHandle,
   file: string,
-  header: RunHeader,
-  done: readonly ScoredBatch[],
+  { header, batches, finished }: Omit<JournalContent, 'sizeBytes'>,
   start?: number,
 ): Journal {
   let position = start;
+  const write = async (value: object): Promise<void> => {
+    try {
+      position = await writeLine(handle, value, position);
+    } catch (error) {
+      throw writeError(error, file);
+    }
+  };
   return {
     header,
-    done,
+    done: batches,
     async append({ batch, seconds, rows }) {
       const exact = rows.map((row) => ({
         ...row,
         scores: Array.from(row.scores, (score) => Number(score.toPrecision(EXACT_DIGITS))),
       }));
-      try {
-        position = await writeLine(handle, { batch, seconds, rows: exact }, position);
-      } catch (error) {
-        throw writeError(error, file);
-      }
+      await write({ batch, seconds, rows: exact });
+    },
+    async finish() {
+      if (!finished) await write({ finished: true });
     },
     close: () => handle.close(),
   };
@@ -160,9 +179,9 @@ async function writeLine(handle: FileHandle, value: object, position?: number): 
   return position === undefined ? undefined : position + bytes.length;
 }
 
-/** Every batch of its shard is there when as many rows are as the header says. */
-function isFinished({ header, batches }: JournalContent): boolean {
-  if (header.shard) return false; // how many batches a shard has is known only with the rows at hand
+/** A whole run is finished as well when all its rows are there. */
+function isFinished({ header, batches, finished }: JournalContent): boolean {
+  if (finished || header.shard) return finished;
   return batches.reduce((sum, { rows }) => sum + rows.length, 0) >= header.examples;
 }
 

@@ -20,7 +20,8 @@ export function junitReport(runs: readonly EvaluationRun[], least?: number): str
 // --- internal ---
 
 function testCase(run: EvaluationRun, least: number | undefined): string {
-  const name = `${run.task} ${run.split} (${run.method}, ${run.model.dtype})`;
+  const method = run.fold === null ? run.method : `${run.method} ${run.fold}`;
+  const name = `${run.task} ${run.split} (${method}, ${run.model.dtype})`;
   const score = `accuracy ${run.accuracy.toFixed(4)}, 95 % interval ${run.ci95.map((end) => end.toFixed(4)).join(' to ')}, ${run.correct} of ${run.examples}`;
   const failure = isBelow(run, least)
     ? [

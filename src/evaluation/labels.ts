@@ -50,6 +50,12 @@ export function mapLabels(task: ClueTask, modelLabels: readonly string[], order?
   );
 }
 
+/** True when a classifier with these labels answers the task: mapLabels would find the columns, or says only what is missing. */
+export function isClassifierOf(task: ClueTask, modelLabels: readonly string[], order?: LabelOrder): boolean {
+  if (modelLabels.length !== task.labels.length) return false;
+  return order !== undefined || matchNames(task.labels, modelLabels) !== undefined;
+}
+
 /** The column of each label, or undefined unless every name stands for exactly one label. */
 function matchNames(labels: readonly ClueLabel[], names: readonly string[]): number[] | undefined {
   if (names.length !== labels.length) return undefined;

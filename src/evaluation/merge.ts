@@ -9,7 +9,7 @@ import path from 'node:path';
 import { IntegrityError, NotFoundError } from '../util/errors.ts';
 import { differingFields, type JournalContent, readJournal, showShard } from './journal.ts';
 import type { ScoredBatch } from './predict.ts';
-import type { RunHeader } from './run-header.ts';
+import { type RunHeader, runBase } from './run-header.ts';
 
 export const JOURNAL_SUFFIX = '.journal.jsonl';
 
@@ -25,14 +25,14 @@ export interface MergedRun {
   readonly files: readonly string[];
 }
 
-/** The runs whose journals lie in a folder, one per task and split. Errors: NotFoundError, and those of mergeJournals. */
+/** The runs whose journals lie in a folder, one per task, split and fold. Errors: NotFoundError, and those of mergeJournals. */
 export async function mergeFolder(folder: string): Promise<MergedRun[]> {
   const files = await findJournals(folder);
   const groups = new Map<string, { file: string; content: JournalContent }[]>();
   for (const file of files) {
     const content = await readJournal(file);
     if (!content) continue;
-    const key = `${content.header.task} ${content.header.split}`;
+    const key = runBase(content.header);
     groups.set(key, [...(groups.get(key) ?? []), { file, content }]);
   }
   if (groups.size === 0)

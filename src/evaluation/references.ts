@@ -14,8 +14,15 @@ export interface PublishedReference {
   readonly note?: string | undefined;
 }
 
+/** What the published models did that a method's score may be held against. */
+const KINDS: Readonly<Record<string, 'fine-tuned' | 'few-shot'>> = {
+  head: 'fine-tuned',
+  probe: 'fine-tuned',
+  'few-shot': 'few-shot',
+};
+
 /**
- * The accuracies published for this task, best first: of fine-tuned models (and people) for a head, of zero-shot models
+ * The accuracies published for this task, best first: of fine-tuned models (and people) for a head or probe, of few-shot ones for few-shot, of zero-shot models
  * (and people) for the other methods. Scores of another named split are left out; a split that the publisher does not
  * name stays, marked by its absence. Scores whose metric nobody named (model cards) are kept only for the evaluated
  * model itself: one may want to reproduce them, not to be measured by them.
@@ -29,7 +36,7 @@ export function taskReferences(
   method = 'head',
 ): PublishedReference[] {
   const benchmark = task.benchmark ?? 'clue';
-  const kind = method === 'head' ? 'fine-tuned' : 'zero-shot';
+  const kind = KINDS[method] ?? 'zero-shot';
   return publishedScores(registry, { task: task.publishedAs ?? task.name, benchmark })
     .filter((score) => score.method === kind || score.method === 'human')
     .filter((score) => score.metric === task.metric || (score.metric === null && score.name === evaluated))

@@ -1,6 +1,7 @@
 /** Evaluation runs as tables of text: for the terminal (the command line draws them) and as Markdown. */
 import type { ClueTask } from './clue-task.ts';
 import type { EvaluationRun } from './evaluate.ts';
+import { type FoldSummary, summarizeFolds } from './fold-summary.ts';
 import { showShard } from './journal.ts';
 
 export type ReportLanguage = 'zh' | 'en';
@@ -38,6 +39,7 @@ const WORDS = {
     unofficial: (file: string, variant: string) => `${file} is not the official file (${variant})`,
     nearTies: (count: number) => `near ties, whose answers may turn with rounding: ${count}`,
     inside: '(inside the interval)',
+    foldMean: (method: string, folds: number) => `${method}, mean of ${folds}`,
   },
   zh: {
     run: ['任务', '划分', '模型', '方法', '数值类型', '准确率 %', '95 % 置信区间', '样本数', '多数类 %', '公开成绩 %'],
@@ -50,6 +52,7 @@ const WORDS = {
     unofficial: (file: string, variant: string) => `${file} 不是官方文件（${variant}）`,
     nearTies: (count: number) => `${count} 个样本的前两名得分几乎相同，舍入可能改变其答案`,
     inside: '（在区间内）',
+    foldMean: (method: string, folds: number) => `${method}，${folds} 折平均`,
   },
 } as const;
 
@@ -60,7 +63,7 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
     run.task,
     run.split,
     run.model.name,
-    run.method,
+    run.fold === null ? run.method : `${run.method} ${run.fold}`,
     run.model.dtype,
     percent(run.accuracy),
     `${percent(run.ci95[0])}–${percent(run.ci95[1])}`,
@@ -73,7 +76,23 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
       )
       .join('; '),
   ]);
-  return { columns: words.run, rows };
+  return { columns: words.run, rows: [...rows, ...summarizeFolds(runs).map((folds) => foldRow(folds, language))] };
+}
+
+/** The mean over the folds: where other rows have an interval, it has the standard deviation. */
+function foldRow(folds: FoldSummary, language: ReportLanguage): string[] {
+  return [
+    folds.task,
+    folds.split,
+    folds.model.name,
+    WORDS[language].foldMean(folds.method, folds.folds.length),
+    folds.model.dtype,
+    percent(folds.mean),
+    folds.std === null ? '–' : `± ${percent(folds.std)}`,
+    String(folds.examples),
+    '–',
+    '',
+  ];
 }
 
 /** One row per label of a run. */

@@ -10,10 +10,19 @@ export interface ModelIdentity {
   readonly dtype: string;
 }
 
+/** What the files of a run are called, without suffix. */
+export function runBase({ task, split, fold }: Pick<RunHeader, 'task' | 'split' | 'fold'>): string {
+  return [task, split, ...(fold === null ? [] : [fold])].join('.');
+}
+
 export interface RunHeader {
   readonly task: string;
   readonly split: string;
   readonly method: string;
+  /** What was asked for: the method, or "auto". */
+  readonly methodAsked: string;
+  /** The train split of a few-shot fold; null for other methods. */
+  readonly fold: string | null;
   /** Prompt, words, label order: what the method needs to be repeated. */
   readonly methodDetails: Readonly<Record<string, unknown>>;
   readonly model: ModelIdentity;

@@ -12,12 +12,14 @@
  *   "maxLength": 128,
  *   "prompts": {
  *     "cloze": { "pattern": "这是一个{mask}。{text}", "words": { "bug": "错误", "wish": "愿望" } },
- *     "lm": { "prompt": "{text}这是一个", "words": { "bug": "错误", "wish": "愿望" } }
+ *     "lm": { "prompt": "{text}这是一个", "words": { "bug": "错误", "wish": "愿望" } },
+ *     "unimc": { "question": "这是什么？", "words": { "bug": "错误", "wish": "愿望" } },
+ *     "nli": { "hypothesis": "这是一个{label}", "words": { "bug": "错误", "wish": "愿望" } }
  *   }
  * }
  * ```
  * `name`, `fields.text` and `labels` are needed; `data` paths are relative to the file, and a single path is the dev
- * split. Every field of a row that is a string can be named as a slot of a prompt, besides `{text}`, `{pair}`,
+ * split; splits called train_0, train_1, … (and dev_0, …) are folds for few-shot. Every field of a row that is a string can be named as a slot of a prompt, besides `{text}`, `{pair}`,
  * `{label}` and `{mask}`.
  */
 import path from 'node:path';
@@ -30,6 +32,8 @@ import type { ClueLabel, ClueRow, ClueTask, Prompts } from './clue-task.ts';
 const MAX_LABELS = 1000;
 
 const DEFAULT_MAX_LENGTH = 128;
+
+const NLI_CLASSES = ['entailment', 'neutral', 'contradiction', 'not-entailment'] as const;
 
 const text = z.string().min(1);
 const words = z.record(z.string(), text);
@@ -57,6 +61,21 @@ const taskSchema = z.strictObject({
       lm: lm.optional(),
       lmLabelFirst: lm.optional(),
       infill: z.strictObject({ source: text, words }).optional(),
+      unimc: z
+        .strictObject({ question: text.optional(), text: text.optional(), pair: text.optional(), words })
+        .optional(),
+      nli: z
+        .strictObject({
+          premise: text.optional(),
+          hypothesis: text,
+          words: words.optional(),
+          classes: z.record(z.string(), z.enum(NLI_CLASSES)).optional(),
+        })
+        .refine(
+          ({ words: named, classes }) => (named === undefined) !== (classes === undefined),
+          'expected words or classes, one of them',
+        )
+        .optional(),
     })
     .default({}),
 });
@@ -79,7 +98,9 @@ export async function readUserTask(file: string): Promise<UserTask> {
   const repeated = values.find((value, i) => values.indexOf(value) !== i);
   if (repeated !== undefined)
     throw new IntegrityError(`${file}: labels: "${repeated}" stands there twice`, { code: 'malformed-document' });
-  for (const [method, prompt] of Object.entries(definition.prompts)) checkWords(file, method, values, prompt?.words);
+  const { prompts } = definition;
+  for (const [method, prompt] of Object.entries(prompts)) checkWords(file, `${method}.words`, values, prompt?.words);
+  checkWords(file, 'nli.classes', values, prompts.nli?.classes);
   return { task: taskOf(definition), folder: path.dirname(path.resolve(file)) };
 }
 
@@ -136,7 +157,7 @@ function parseRow({ fields }: TaskFile, value: unknown, where: string): ClueRow 
 
 function checkWords(
   file: string,
-  method: string,
+  field: string,
   values: readonly string[],
   given?: Readonly<Record<string, string>>,
 ): void {
@@ -145,7 +166,7 @@ function checkWords(
   const unknown = Object.keys(given).filter((value) => !values.includes(value));
   if (missing.length + unknown.length === 0) return;
   throw new IntegrityError(
-    `${file}: prompts.${method}.words: ${[missing.length ? `no word for ${missing.join(', ')}` : '', unknown.length ? `no such label: ${unknown.join(', ')}` : ''].filter(Boolean).join('; ')}`,
+    `${file}: prompts.${field}: ${[missing.length ? `no word for ${missing.join(', ')}` : '', unknown.length ? `no such label: ${unknown.join(', ')}` : ''].filter(Boolean).join('; ')}`,
     { code: 'malformed-document' },
   );
 }

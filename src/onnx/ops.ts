@@ -286,25 +286,47 @@ export function multiHeadAttention(
 }
 
 /**
- * 0 where attention_mask (B, T) is 1, the lowest float32 where it is 0, for every query: (B, 1, T, T).
+ * 0 where attention_mask (B, T) is 1, the lowest float32 where it is 0, for every query: (B, 1, T, T). `pairs`
+ * (B|1, T|1, T|1) of queries and keys narrows it: 0 where that is 0, too.
  * A bias and not MultiHeadAttention's key_padding_mask, which the WebGPU provider lacks.
  */
-export function paddingBias(graph: Graph, address: string, mask: Value): Value {
+export function paddingBias(graph: Graph, address: string, mask: Value, pairs?: Value): Value {
   const [batch, length] = mask.shape as [Dimension, Dimension];
-  const kept = graph.op(`${address}/Cast`, 'Cast', [mask], mask.shape, { dtype: 'float32', attributes: { to: 1 } });
-  const dropped = graph.op(`${address}/Sub`, 'Sub', [graph.scalar(1), kept], mask.shape);
-  const penalty = graph.op(`${address}/Mul`, 'Mul', [dropped, graph.scalar(LOWEST_FLOAT32)], mask.shape);
-  const keys = graph.op(`${address}/Unsqueeze`, 'Unsqueeze', [penalty, graph.integers([1, 2])], [batch, 1, 1, length]);
+  const asFloat = (at: string, x: Value): Value =>
+    graph.op(`${at}/Cast`, 'Cast', [x], x.shape, { dtype: 'float32', attributes: { to: 1 } });
+  const keys = graph.op(
+    `${address}/Unsqueeze`,
+    'Unsqueeze',
+    [asFloat(address, mask), graph.integers([1, 2])],
+    [batch, 1, 1, length],
+  );
+  const kept = pairs ? keptPairs(graph, address, keys, asFloat(`${address}/pairs`, pairs)) : keys;
+  const dropped = graph.op(`${address}/Sub`, 'Sub', [graph.scalar(1), kept], kept.shape);
+  const penalty = graph.op(`${address}/Mul`, 'Mul', [dropped, graph.scalar(LOWEST_FLOAT32)], kept.shape);
   const sizes = [
     sizeOf(graph, `${address}/batch`, mask, 0),
     graph.integers([1]),
     sizeOf(graph, `${address}/length`, mask, 1),
   ];
-  // (B, 1, 1, T) expanded by [B, 1, T, 1]: both broadcast to (B, 1, T, T)
+  // (B, 1, 1|T, T) expanded by [B, 1, T, 1]: both broadcast to (B, 1, T, T)
   const target = graph.op(`${address}/Concat`, 'Concat', [...sizes, graph.integers([1])], [4], {
     attributes: { axis: 0 },
   });
-  return graph.op(`${address}/Expand`, 'Expand', [keys, target], [batch, 1, length, length]);
+  return graph.op(`${address}/Expand`, 'Expand', [penalty, target], [batch, 1, length, length]);
+}
+
+/** keys (B, 1, 1, T) · pairs (B|1, T|1, T|1): (B, 1, T|1, T). Where pairs has its default, of one number, nothing grows. */
+function keptPairs(graph: Graph, address: string, keys: Value, pairs: Value): Value {
+  const [batch, , , length] = keys.shape as [Dimension, number, number, Dimension];
+  const [pairBatch, queries, pairKeys] = pairs.shape as [Dimension, Dimension, Dimension];
+  const at = `${address}/pairs`;
+  const heads = graph.op(
+    `${at}/Unsqueeze`,
+    'Unsqueeze',
+    [pairs, graph.integers([1])],
+    [pairBatch, 1, queries, pairKeys],
+  );
+  return graph.op(`${at}/Mul`, 'Mul', [keys, heads], [batch, 1, queries, length]);
 }
 
 /** One size of x as an int64 [1]. */

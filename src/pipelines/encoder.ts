@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Explanation } from '../engine/explanation.ts';
 import { openSession } from '../engine/open-session.ts';
 import type { Session } from '../engine/session.ts';
-import { int64Tensor, type Tensor, toFloat32 } from '../engine/tensor.ts';
+import { blockMaskTensor, int64Tensor, type Tensor, toFloat32 } from '../engine/tensor.ts';
 import { type Manifest, type ManifestGraph, type ManifestOutput, readManifest } from '../registry/manifest.ts';
 import { elementCountOf } from '../tensor/lazy-tensor.ts';
 import { openTokenizer } from '../tokenizers/open.ts';
@@ -29,6 +29,11 @@ export interface Row {
   readonly typeIds?: readonly number[] | undefined;
   /** @default 0, 1, 2, … */
   readonly positionIds?: readonly number[] | undefined;
+  /**
+   * Encoders with a query_key_mask: tokens of two different blocks do not see one another, block 0 sees all and is seen by
+   * all. @default all 0
+   */
+  readonly blocks?: readonly number[] | undefined;
   /** Encoder-decoders: what the decoder reads. */
   readonly decoderIds?: readonly number[] | undefined;
 }
@@ -123,6 +128,11 @@ export class Encoder {
     return this.#graph.outputs.some(({ name }) => name === output);
   }
 
+  /** True when the graph has an input of this name, required or not. */
+  takes(input: string): boolean {
+    return this.#graph.inputs.some(({ name }) => name === input);
+  }
+
   /**
    * Runs rows as one padded batch. Result: for each row, the named outputs in order.
    * Numbers do not depend on how rows are put together, up to the rounding of another summation order.
@@ -167,6 +177,8 @@ export class Encoder {
     };
     if (rows.some((row) => row.positionIds))
       feeds.position_ids = int64Tensor(rows.map((row) => row.positionIds ?? row.ids.map((_, i) => i)));
+    if (rows.some((row) => row.blocks))
+      feeds.query_key_mask = blockMaskTensor(rows.map((row) => row.blocks ?? zeros(row)));
     return feeds;
   }
 
@@ -182,6 +194,7 @@ export class Encoder {
       ['attention_mask', row.attentionMask, 2],
       ['token_type_ids', row.typeIds, Number(this.manifest.config.typeVocabularySize)],
       ['position_ids', row.positionIds, this.maxPositions],
+      ['blocks', row.blocks, Number.MAX_SAFE_INTEGER],
     ] as const) {
       if (!values) continue;
       if (values.length !== row.ids.length)

@@ -6,6 +6,15 @@ export interface TextInput {
   readonly pair?: string | undefined;
 }
 
+export interface EncodedText {
+  readonly ids: number[];
+  /** What the model is given as token types. */
+  readonly typeIds: number[];
+  /** 0 for the text's tokens, 1 for the pair's. */
+  readonly segments: number[];
+  readonly truncated: boolean;
+}
+
 /**
  * Encodes a text or pair for a model. Longer ones lose tokens at the end of the longer part, as the reference truncates.
  * Where token types are the mask and not the segment (Zhouwenwang), a pair has type 0 throughout.
@@ -14,12 +23,17 @@ export function encodeText(
   model: Pick<Encoder, 'manifest' | 'maxLength' | 'requireTokenizer'>,
   input: TextInput,
   maxLength = model.maxLength,
-): { readonly ids: number[]; readonly typeIds: number[]; readonly truncated: boolean } {
+): EncodedText {
   const tokenizer = model.requireTokenizer();
   const whole = tokenizer.encodeIds(input.text, { pair: input.pair });
   const truncated = whole.ids.length > maxLength;
   const { ids, typeIds } = truncated
     ? tokenizer.encodeIds(input.text, { pair: input.pair, maxLength, truncation: 'longest-first' })
     : whole;
-  return { ids, typeIds: model.manifest.config.typesAreMask ? ids.map(() => 0) : typeIds, truncated };
+  return {
+    ids,
+    typeIds: model.manifest.config.typesAreMask ? ids.map(() => 0) : typeIds,
+    segments: typeIds,
+    truncated,
+  };
 }

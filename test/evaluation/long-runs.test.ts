@@ -80,8 +80,9 @@ describe('a killed run', () => {
     const { length } = await readFile(journalFile, 'utf8');
     await run({ journalFile }); // a finished one is replaced
     const lines = (await readFile(journalFile, 'utf8')).trimEnd().split('\n');
-    expect(lines).toHaveLength(1 + (await readJournal(journalFile))!.batches.length);
-    expect(new Set(lines.slice(1).map((line) => JSON.parse(line).batch)).size).toBe(lines.length - 1);
+    expect(lines).toHaveLength(1 + (await readJournal(journalFile))!.batches.length + 1);
+    expect(new Set(lines.slice(1, -1).map((line) => JSON.parse(line).batch)).size).toBe(lines.length - 2);
+    expect(lines.at(-1)).toBe('{"finished":true}');
     await truncate(journalFile, Math.floor(length / 2));
     await expect(run({ journalFile })).rejects.toMatchObject({ code: 'run-unfinished', exitCode: 2 });
     await expect(run({ journalFile, resume: true, batchTokens: 65 })).rejects.toMatchObject({
@@ -112,6 +113,25 @@ describe('shards', () => {
     const file = path.join(folder, 'merged.jsonl');
     expect(untimed(await finishRun(merged!.header, merged!.batches, file))).toBe(untimed(whole));
     expect(await readFile(file, 'utf8')).toBe(await readFile(path.join(folder, 'whole.jsonl'), 'utf8'));
+  });
+
+  it('that are finished are not run again by mistake', async () => {
+    const { folder, run } = await setUp();
+    const shard = { index: 1, count: 2 };
+    const journalFile = journalOf(folder, 1);
+    const first = await run({ journalFile, shard });
+    await expect(run({ journalFile, shard })).rejects.toMatchObject({
+      code: 'shard-finished',
+      exitCode: 2,
+      message: expect.stringContaining('shard 1/2, which is finished'),
+      hint: expect.stringContaining('fsb eval merge'),
+    });
+    const none = scorer();
+    expect(untimed(await run({ journalFile, shard, resume: true, scorer: none }))).toBe(untimed(first));
+    expect(none.batches).toHaveLength(0);
+    expect((await readFile(journalFile, 'utf8')).match(/finished/g)).toHaveLength(1);
+    await truncate(journalFile, (await readFile(journalFile)).length - 1); // the last line lost its end
+    await expect(run({ journalFile, shard })).rejects.toMatchObject({ code: 'run-unfinished' });
   });
 
   it('list what differs between their machines', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClueTask } from '../../src/evaluation/clue-task.ts';
 import type { Example } from '../../src/evaluation/dataset.ts';
 import { clozeMethod } from '../../src/evaluation/methods/cloze.ts';
+import type { MethodName } from '../../src/evaluation/methods/method.ts';
 import { type AnsweringModel, chooseMethod, openForMethod } from '../../src/evaluation/methods/open.ts';
 import { fillPrompt, labelWords, splitAtMask } from '../../src/evaluation/methods/prompt.ts';
 import { predict } from '../../src/evaluation/predict.ts';
@@ -23,11 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all(opened.map((model) => model.dispose())));
 
-async function open(
-  name: (typeof MINIS)[number],
-  method: Parameters<typeof openForMethod>[1],
-): Promise<AnsweringModel> {
-  const model = await openForMethod(folders[name], method);
+async function open(name: (typeof MINIS)[number], method: MethodName | 'auto'): Promise<AnsweringModel> {
+  const model = await openForMethod(folders[name], { method, task: moon });
   opened.push(model);
   return model;
 }
@@ -52,7 +50,7 @@ const moon: ClueTask = {
 const rows = ['疑是地上霜。', '疑是地上霜。举头望明月，低头思故乡。', '疑是地上霜。举头'].map((text) => example(text));
 
 async function scores(model: AnsweringModel, asked = {}, batchTokens?: number): Promise<Float32Array[]> {
-  const batches = await predict({ method: model.method(moon, asked), labels: 2, examples: rows, batchTokens });
+  const batches = await predict({ method: await model.method(moon, asked), labels: 2, examples: rows, batchTokens });
   return batches
     .flatMap((batch) => batch.rows)
     .sort((a, b) => a.index - b.index)
@@ -61,15 +59,34 @@ async function scores(model: AnsweringModel, asked = {}, batchTokens?: number): 
 
 describe('auto', () => {
   it('takes the head, else likelihood, gaps or masks', async () => {
-    const chosen = await Promise.all(MINIS.map(async (name) => chooseMethod(await readManifest(folders[name]))));
+    const chosen = await Promise.all(
+      MINIS.map(async (name) => chooseMethod(await readManifest(folders[name]), CLUE_TASKS.poet)),
+    );
     expect(chosen).toEqual(['cloze', 'head', 'lm', 'lm', 'infill']);
+  });
+
+  it('looks at the task as well: labels, prompts, a train split', async () => {
+    const masked = await readManifest(folders['erlangshen-mini']);
+    const { poet, ocnli, tnews } = CLUE_TASKS;
+    const unimc = { ...masked, name: 'erlangshen-unimc-roberta-110m' };
+    expect(chooseMethod(unimc, tnews)).toBe('unimc');
+    const head = await readManifest(folders['erlangshen-mini-poet']);
+    const inference = { ...head, labels: ['CONTRADICTION', 'NEUTRAL', 'ENTAILMENT'] };
+    expect([ocnli, tnews, poet].map((task) => chooseMethod(inference, task))).toEqual(['head', 'nli', 'nli']);
+    expect(chooseMethod(inference, ocnli, 'baseline')).toBe('head');
+    expect(chooseMethod(head, tnews)).toBe('head'); // whose error says what does not fit
+    const { prompts: _, ...bare } = poet;
+    expect(chooseMethod(masked, bare)).toBe('probe');
+    expect(() => chooseMethod(masked, { ...bare, splits: { dev: 'dev.json' } })).toThrow(
+      /can answer by .*cloze, probe, few-shot; poet has prompts for none and no train split/,
+    );
   });
 
   it('is refused what the model cannot do, or the task has no prompt for', async () => {
     await expect(open('wenzhong-mini', 'cloze')).rejects.toMatchObject({ code: 'method-unsupported', exitCode: 8 });
     await expect(open('erlangshen-mini', 'lm')).rejects.toThrow(/does not read left to right/);
     const model = await open('erlangshen-mini', 'cloze');
-    expect(() => model.method({ ...moon, prompts: {} }, {})).toThrow(expect.objectContaining({ code: 'no-prompt' }));
+    await expect(model.method({ ...moon, prompts: {} }, {})).rejects.toMatchObject({ code: 'no-prompt' });
   });
 });
 
@@ -136,15 +153,29 @@ describe('prompts', () => {
       const row = example('a', {
         pair: 'b',
         candidates: task.labels.map(({ value }) => `词${value}`),
-        fields: { keywords: 'k', abst: 'a', abst300: 'a', passage: 'p', span1: 's', span2: 't', before: '', after: '' },
+        fields: {
+          keywords: 'k',
+          abst: 'a',
+          abst300: 'a',
+          passage: 'p',
+          span1: 's',
+          span2: 't',
+          unimcPassage: 'p',
+          before: '',
+          after: '',
+        },
       });
-      const { cloze, infill, lm, lmLabelFirst } = task.prompts ?? {};
-      for (const prompt of [cloze, infill, lm, lmLabelFirst])
+      const { cloze, infill, lm, lmLabelFirst, unimc, nli } = task.prompts ?? {};
+      for (const prompt of [cloze, infill, lm, lmLabelFirst, unimc])
         if (prompt) expect(labelWords(task, prompt.words, row), task.name).toHaveLength(task.labels.length);
       if (cloze) expect(splitAtMask(cloze.pattern, row)).toHaveLength(2);
       if (infill) expect(splitAtMask(infill.source, row)).toHaveLength(2);
       if (lm) expect(fillPrompt(lm.prompt, row, { label: 'x' })).not.toContain('{');
-      expect([cloze, lm, infill].every(Boolean), task.name).toBe(true);
+      const texts = [unimc?.text, unimc?.pair, nli?.premise, nli?.hypothesis].filter((text) => text !== undefined);
+      for (const text of texts) expect(fillPrompt(text, row, { label: 'x' })).not.toContain('{');
+      if (nli?.words) expect(labelWords(task, nli.words, row), task.name).toHaveLength(task.labels.length);
+      if (nli?.classes) expect(Object.keys(nli.classes).sort()).toEqual(task.labels.map(({ value }) => value).sort());
+      expect([cloze, lm, infill, unimc].every(Boolean), task.name).toBe(true);
     }
   });
 });

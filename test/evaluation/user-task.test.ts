@@ -73,6 +73,16 @@ describe('a user’s own task', () => {
     await (await refused({ prompts: { cloze: { pattern: '{mask}', words } } })).toThrow(
       /prompts\.cloze\.words: no word for wish; no such label: wisch/,
     );
+    const nli = {
+      hypothesis: '{label}',
+      words: { bug: '错', wish: '愿' },
+      classes: { bug: 'entailment', wish: 'neutral' },
+    };
+    await (await refused({ prompts: { nli } })).toThrow(/nli: expected words or classes, one of them/);
+    const classes = { bug: 'entailment' };
+    await (await refused({ prompts: { nli: { hypothesis: '{text}', classes } } })).toThrow(
+      /prompts\.nli\.classes: no word for wish/,
+    );
     expect([isTaskFile('./a.json'), isTaskFile('afqmc')]).toEqual([true, false]);
   });
 });

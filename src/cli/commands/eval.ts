@@ -1,11 +1,13 @@
 /** fsb eval --task TASK[,TASK]: scores a model on CLUE and FewCLUE tasks; eval merge, eval lint, eval --compare. */
 import { type Command, Option } from 'commander';
+import { METHODS } from '../../evaluation/methods/method.ts';
+import { POOLINGS, parsePooling } from '../../pipelines/embed.ts';
 import { UsageError } from '../../util/errors.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { CompareOptions } from '../eval/compare.ts';
 import type { EvalOptions } from '../eval/options.ts';
-import { positiveInteger, runningOptions, wholeNumber } from '../running.ts';
+import { integerList, positiveInteger, runningOptions, wholeNumber } from '../running.ts';
 
 type Options = EvalOptions & CompareOptions;
 
@@ -28,6 +30,8 @@ export const command: CommandModule = {
       'fsb eval --task poet',
       'fsb eval --task poet --model zhouwenwang-mini --method lm --limit 100',
       'fsb eval --task afqmc,tnews --model ./my-model --data ./clue',
+      'fsb eval --task tnews --model erlangshen-1.3b --method probe --train-limit 5000',
+      'fsb eval --task fewclue --model erlangshen-1.3b --method few-shot',
       'fsb eval --task clue --data ./clue --model erlangshen-1.3b --report report.html',
       'fsb eval --task poet --min-accuracy 0.55 --json',
       'fsb eval --task cmnli --model ./my-model --shard auto/8 --out ./shards --resume',
@@ -46,7 +50,7 @@ function taskOptions(command: Command): void {
     .option('--split <name>', 'train, dev, test, … (default: dev, for FewCLUE test_public)')
     .addOption(
       new Option('--method <how>', 'how the model answers; auto: by what it can do')
-        .choices(['auto', 'head', 'cloze', 'lm', 'infill'])
+        .choices(['auto', ...METHODS])
         .default('auto'),
     )
     .addOption(
@@ -57,9 +61,17 @@ function taskOptions(command: Command): void {
     )
     .option('--data <path>', 'the task’s zip or folder, instead of downloading it')
     .option('--limit <n>', 'only n rows, drawn across the whole file', positiveInteger('--limit'))
-    .option('--seed <n>', 'seed of that draw', wholeNumber('--seed'), 0)
+    .option('--seed <n>', 'seed of the draws, and of the rows held out from a probe', wholeNumber('--seed'), 0)
     .option('--batch-tokens <n>', 'most tokens per batch, padding included', positiveInteger('--batch-tokens'))
     .option('--label-order <labels>', '"baseline" or comma-separated labels by logit, for a head without id2label')
+    .option('--train-split <name>', 'probe: what it is trained on (default: train, for FewCLUE train_few_all)')
+    .option('--train-limit <n>', 'probe: only n rows of it, drawn as by --limit', positiveInteger('--train-limit'))
+    .option('--pooling <how>', `probe, few-shot: ${POOLINGS.join(', ')} (default: mean)`, parsePooling)
+    .option(
+      '--folds <numbers>',
+      'few-shot: which of the folds train_0, train_1, … (default: all)',
+      integerList('--folds'),
+    )
     .option('--min-accuracy <share>', 'exit with 9 when a score is lower, e.g. 0.55', share('--min-accuracy'));
 }
 

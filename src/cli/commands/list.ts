@@ -87,6 +87,7 @@ function summary(model: RegistryModel, local: LocalState) {
 
 async function listTasks(context: Context): Promise<void> {
   const { ALL_TASKS } = await import('../../evaluation/tasks/index.ts');
+  const { methodsFor } = await import('../../evaluation/training-splits.ts');
   const registry = await context.registry();
   const tasks = Object.values(ALL_TASKS).map((task) => ({
     name: task.name,
@@ -94,7 +95,7 @@ async function listTasks(context: Context): Promise<void> {
     labels: task.labels.length,
     metric: task.metric,
     splits: Object.keys(task.splits),
-    methods: ['head', ...Object.keys(task.prompts ?? {})],
+    methods: methodsFor(task),
     defaultModel: registry.defaults.evalModel[task.name]?.model ?? null,
   }));
   if (context.output.json) return context.output.result({ schema: 'fsb.list/1', ...{ tasks } }, () => '');

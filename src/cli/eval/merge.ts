@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ClueTask } from '../../evaluation/clue-task.ts';
 import { type EvaluationRun, finishRun } from '../../evaluation/evaluate.ts';
 import { mergeFolder } from '../../evaluation/merge.ts';
+import { runBase } from '../../evaluation/run-header.ts';
 import { ALL_TASKS } from '../../evaluation/tasks/index.ts';
 import type { Context } from '../context.ts';
 import type { EvalOptions } from './options.ts';
@@ -18,7 +19,7 @@ export async function mergeShards(context: Context, folder: string, options: Eva
   for (const { header, batches } of await mergeFolder(path.resolve(folder))) {
     const task = own.find(({ name }) => name === header.task) ?? ALL_TASKS[header.task];
     if (task) tasks.push(task);
-    runs.push(await finishRun(header, batches, path.join(out, `${header.task}.${header.split}.predictions.jsonl`)));
+    runs.push(await finishRun(header, batches, path.join(out, `${runBase(header)}.predictions.jsonl`)));
   }
   await reportRuns(context, runs, options, { out, tasks, texts: new Map() });
 }

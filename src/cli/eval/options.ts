@@ -2,6 +2,7 @@
 import type { MethodName } from '../../evaluation/methods/method.ts';
 import type { LmForm } from '../../evaluation/methods/open.ts';
 import type { Benchmark } from '../../evaluation/submission.ts';
+import type { Pooling } from '../../pipelines/embed.ts';
 import type { RunningOptions } from '../running.ts';
 
 export interface ReportOptions {
@@ -23,6 +24,10 @@ export interface EvalOptions extends RunningOptions, ReportOptions {
   readonly seed: number;
   readonly batchTokens?: number;
   readonly labelOrder?: string;
+  readonly trainSplit?: string;
+  readonly trainLimit?: number;
+  readonly pooling?: Pooling;
+  readonly folds?: readonly number[];
   readonly out?: string;
   readonly resume?: boolean;
   readonly shard?: string;

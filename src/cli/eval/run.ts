@@ -3,13 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClueTask } from '../../evaluation/clue-task.ts';
+import type { LoadedSplit } from '../../evaluation/dataset.ts';
 import { type EvaluationRun, evaluate } from '../../evaluation/evaluate.ts';
 import { showShard } from '../../evaluation/journal.ts';
+import type { LabelOrder } from '../../evaluation/labels.ts';
 import { JOURNAL_SUFFIX } from '../../evaluation/merge.ts';
-import { type AnsweringModel, type AskedMethod, openForMethod } from '../../evaluation/methods/open.ts';
+import type { Method } from '../../evaluation/methods/method.ts';
+import { type AnsweringModel, openForMethod } from '../../evaluation/methods/open.ts';
 import type { ExampleTexts } from '../../evaluation/page.ts';
 import type { Shard } from '../../evaluation/predict.ts';
 import { taskReferences } from '../../evaluation/references.ts';
+import { runBase } from '../../evaluation/run-header.ts';
 import { parseShard } from '../../evaluation/shard.ts';
 import { resultsFolder } from '../../registry/home.ts';
 import { evalDefault, findModel } from '../../registry/registry.ts';
@@ -20,6 +24,7 @@ import { withModel } from '../running.ts';
 import type { EvalOptions } from './options.ts';
 import { reportRuns } from './report.ts';
 import { type ChosenTask, chooseTasks, loadTask } from './tasks.ts';
+import { type Answering, answeringsOf } from './training.ts';
 
 /** Evaluates the named tasks, writes eval.json and what the options ask for, and prints the table. */
 export async function runTasks(context: Context, names: string, options: EvalOptions): Promise<void> {
@@ -34,7 +39,7 @@ export async function runTasks(context: Context, names: string, options: EvalOpt
   await mkdir(out, { recursive: true });
   const runs: EvaluationRun[] = [];
   const texts: ExampleTexts = new Map();
-  for (const chosen of tasks) runs.push(await evaluateTask(context, chosen, options, { out, shard, texts }));
+  for (const chosen of tasks) runs.push(...(await evaluateTask(context, chosen, options, { out, shard, texts })));
   await reportRuns(context, runs, options, { out, tasks: tasks.map(({ task }) => task), texts });
 }
 
@@ -50,7 +55,7 @@ export async function withAnsweringModel<T>(
     context,
     name,
     options,
-    (folder, open) => openForMethod(folder, options.method, open),
+    (folder, open) => openForMethod(folder, { method: options.method, task, labelOrder: labelOrderOf(options) }, open),
     async (model) => {
       await warnOfContamination(context, model.manifest.name);
       return use(model);
@@ -58,13 +63,37 @@ export async function withAnsweringModel<T>(
   );
 }
 
-/** What the options say of a method. */
-export function askedMethod({ labelOrder, lmForm }: EvalOptions): AskedMethod {
-  const order =
-    labelOrder === undefined || labelOrder === 'baseline'
-      ? (labelOrder as 'baseline' | undefined)
-      : labelOrder.split(',');
-  return { labelOrder: order, lmForm };
+/** The method as the options want it, with its probe trained where it has one; files of the run begin with `base`. */
+export async function openMethod(
+  context: Context,
+  model: AnsweringModel,
+  task: ClueTask,
+  options: EvalOptions,
+  { training, fold }: Answering,
+  base: string,
+): Promise<Method> {
+  const asked = { labelOrder: labelOrderOf(options), lmForm: options.lmForm };
+  if (!training) return model.method(task, asked);
+  const { output, messages, signal } = context;
+  const progress = await output.progress(messages.readingFeatures(task.name, training.train.split), 'rows');
+  try {
+    return await model.method(task, {
+      ...asked,
+      training: {
+        ...training,
+        files: base,
+        resume: options.resume,
+        onProgress: (done, total) => progress.update(done, total),
+        onTrained: ({ l2, fitted, heldOut, path: tried }) => {
+          progress.stop();
+          output.note(messages.trained(task.name, fold ?? training.train.split, fitted, heldOut, l2, tried.length));
+        },
+        signal,
+      },
+    });
+  } finally {
+    progress.stop();
+  }
 }
 
 /** The --out folder, or a new one under FSB_HOME; a shard has its own below it. */
@@ -80,41 +109,64 @@ async function evaluateTask(
   chosen: ChosenTask,
   options: EvalOptions,
   { out, shard, texts }: { readonly out: string; readonly shard: Shard | undefined; readonly texts: ExampleTexts },
-): Promise<EvaluationRun> {
+): Promise<EvaluationRun[]> {
   const { task } = chosen;
   const data = await loadTask(context, chosen, options);
   texts.set(`${task.name} ${data.split}`, data.examples);
   return withAnsweringModel(context, task, options, async (model) => {
-    const method = model.method(task, askedMethod(options));
-    if (options.method === 'auto') context.output.note(context.messages.evalMethod(task.name, method.name));
-    const progress = await context.output.progress(context.messages.evaluating(task.name), 'rows');
-    const registry = await context.registry();
-    const { manifest } = model;
-    const base = path.join(out, `${task.name}.${data.split}`);
+    if (options.method === 'auto') context.output.note(context.messages.evalMethod(task.name, model.methodName));
+    const runs: EvaluationRun[] = [];
     try {
-      return await evaluate({
-        task,
-        data,
-        method,
-        model: { name: manifest.name, revision: manifest.source.revision ?? null, dtype: manifest.dtype },
-        modelFiles: Object.fromEntries(manifest.source.files.map(({ path: file, sha256 }) => [file, sha256])),
-        batchTokens: options.batchTokens,
-        published: taskReferences(registry, task, data.split, findModel(registry, manifest.name)?.name, method.name),
-        predictionsFile: `${base}.predictions.jsonl`,
-        journalFile: `${base}${JOURNAL_SUFFIX}`,
-        resume: options.resume,
-        shard,
-        environment: environmentOf(model, options.threads ?? context.environment.threads),
-        onProgress: ({ done, total }) => progress.update(done, total),
-        signal: context.signal,
-      });
+      for (const answering of await answeringsOf(context, chosen, options, model.methodName, data))
+        runs.push(await evaluateOnce(context, model, { task, data, answering }, options, { out, shard }));
     } catch (error) {
       if (context.signal.aborted) context.output.note(context.messages.resumeHint(options.out ?? out));
       throw error;
-    } finally {
-      progress.stop();
     }
+    return runs;
   });
+}
+
+async function evaluateOnce(
+  context: Context,
+  model: AnsweringModel,
+  { task, data, answering }: { readonly task: ClueTask; readonly data: LoadedSplit; readonly answering: Answering },
+  options: EvalOptions,
+  { out, shard }: { readonly out: string; readonly shard: Shard | undefined },
+): Promise<EvaluationRun> {
+  const { fold } = answering;
+  const base = path.join(out, runBase({ task: task.name, split: data.split, fold: fold ?? null }));
+  const method = await openMethod(context, model, task, options, answering, base);
+  const progress = await context.output.progress(context.messages.evaluating(task.name), 'rows');
+  const registry = await context.registry();
+  const { manifest } = model;
+  try {
+    return await evaluate({
+      task,
+      data,
+      method,
+      methodAsked: options.method,
+      fold,
+      model: { name: manifest.name, revision: manifest.source.revision ?? null, dtype: manifest.dtype },
+      modelFiles: Object.fromEntries(manifest.source.files.map(({ path: file, sha256 }) => [file, sha256])),
+      batchTokens: options.batchTokens,
+      published: taskReferences(registry, task, data.split, findModel(registry, manifest.name)?.name, method.name),
+      predictionsFile: `${base}.predictions.jsonl`,
+      journalFile: `${base}${JOURNAL_SUFFIX}`,
+      resume: options.resume,
+      shard,
+      environment: environmentOf(model, options.threads ?? context.environment.threads),
+      onProgress: ({ done, total }) => progress.update(done, total),
+      signal: context.signal,
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** "baseline", or the labels one by one. */
+function labelOrderOf({ labelOrder }: EvalOptions): LabelOrder | undefined {
+  return labelOrder === undefined || labelOrder === 'baseline' ? labelOrder : labelOrder.split(',');
 }
 
 async function defaultModel(context: Context, task: ClueTask): Promise<string> {

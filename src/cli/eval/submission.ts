@@ -20,8 +20,9 @@ import { openZip } from '../../util/zip.ts';
 import type { Context } from '../context.ts';
 import { environmentOf } from '../provenance.ts';
 import type { EvalOptions } from './options.ts';
-import { askedMethod, outFolder, withAnsweringModel } from './run.ts';
+import { openMethod, outFolder, withAnsweringModel } from './run.ts';
 import { type ChosenTask, chooseTasks, loadTask } from './tasks.ts';
+import { answeringsOf } from './training.ts';
 
 /** Complaints shown; --json has all. */
 const MAX_SHOWN = 20;
@@ -34,6 +35,11 @@ export async function writeSubmission(context: Context, names: string, options: 
   if (options.limit !== undefined || options.shard !== undefined)
     throw new UsageError('--submission answers the whole test split: leave --limit and --shard out', {
       code: 'partial-submission',
+    });
+  if (options.method === 'few-shot')
+    throw new UsageError('--submission holds one answer per row, few-shot gives one per fold', {
+      code: 'submission-of-folds',
+      hint: 'train on one split: --method probe --train-split train_few_all',
     });
   if (!target.toLowerCase().endsWith('.zip'))
     throw new UsageError(`--submission ${options.submission}: expected a .zip file`, { code: 'not-a-zip' });
@@ -95,17 +101,22 @@ async function answerTask(
   const { task } = chosen;
   const data = await loadTask(context, chosen, options, split);
   return withAnsweringModel(context, task, options, async (model) => {
+    if (options.method === 'auto') context.output.note(context.messages.evalMethod(task.name, model.methodName));
+    const [answering] = await answeringsOf(context, chosen, options, model.methodName, data);
+    const base = path.join(out, `${task.name}.${data.split}`);
+    const method = await openMethod(context, model, task, options, answering!, base);
     const progress = await context.output.progress(context.messages.evaluating(task.name), 'rows');
     const { manifest } = model;
     try {
       const { header, batches } = await predictSplit({
         task,
         data,
-        method: model.method(task, askedMethod(options)),
+        method,
+        methodAsked: options.method,
         model: { name: manifest.name, revision: manifest.source.revision ?? null, dtype: manifest.dtype },
         modelFiles: Object.fromEntries(manifest.source.files.map((item) => [item.path, item.sha256])),
         batchTokens: options.batchTokens,
-        journalFile: path.join(out, `${task.name}.${data.split}${JOURNAL_SUFFIX}`),
+        journalFile: `${base}${JOURNAL_SUFFIX}`,
         resume: options.resume,
         environment: environmentOf(model, options.threads ?? context.environment.threads),
         onProgress: ({ done, total }) => progress.update(done, total),

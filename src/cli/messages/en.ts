@@ -40,6 +40,11 @@ export const en = {
   evalModel: (task: string, model: string, reason: string) => `${task}: no --model, so ${model}. ${reason}`,
   evalMethod: (task: string, method: string) =>
     `${task}: the model answers by ${method} (--method chooses another way)`,
+  readingFeatures: (task: string, split: string) => `${task}: reading ${split} for the probe`,
+  trained: (task: string, split: string, fitted: number, heldOut: number, l2: number, tried: number) =>
+    `${task}: probe trained on ${fitted} examples of ${split}; L2 ${l2}, the best of ${tried} on ${heldOut} held out`,
+  overlap: (task: string, count: number, scored: string, trained: string) =>
+    `${task}: ${count} of the examples of ${scored} are among those of ${trained} that the probe was trained on`,
   resumeHint: (out: string) => `what was computed is kept; go on with the same command and --out ${out} --resume`,
   reportIn: (file: string) => `report: ${file}`,
   compared: (

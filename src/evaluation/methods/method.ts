@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Example } from '../dataset.ts';
 
-export const METHODS = ['head', 'cloze', 'lm', 'infill'] as const;
+export const METHODS = ['head', 'cloze', 'lm', 'infill', 'unimc', 'nli', 'probe', 'few-shot'] as const;
 export type MethodName = (typeof METHODS)[number];
 
 /** Examples read by a method, ready to be scored in any order. */

@@ -32,6 +32,8 @@ export const poet: ClueTask = {
     lm: { prompt: '{text}作者是', words: wordsOf(LABELS) },
     lmLabelFirst: { prompt: '{label}：', continuation: '{text}', words: wordsOf(LABELS) },
     infill: { source: '{text}作者是{mask}。', words: wordsOf(LABELS) },
+    unimc: { question: '这句诗的作者是？', words: wordsOf(LABELS) },
+    nli: { hypothesis: '这句诗的作者是{label}', words: wordsOf(LABELS) },
   },
   parseRow: parseSentenceRow,
 };

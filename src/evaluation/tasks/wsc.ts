@@ -51,7 +51,20 @@ export function parseWscRow(value: unknown, where: string): ClueRow {
     id: id ?? idx,
     text: markSpans(text, [noun, pronoun], where),
     label,
-    fields: { passage: text, span1: noun.text, span2: pronoun.text },
+    fields: {
+      passage: text,
+      span1: noun.text,
+      span2: pronoun.text,
+      // UniMC's marks are CLUE's the other way round
+      unimcPassage: markSpans(
+        text,
+        [
+          { ...noun, open: '[', close: ']' },
+          { ...pronoun, open: '_', close: '_' },
+        ],
+        where,
+      ),
+    },
   };
 }
 

@@ -33,7 +33,9 @@ export const fewChid: ClueTask = {
     // a mark first, since texts may begin with the gap and the first token needs something before it
     lm: { prompt: '。{before}', continuation: '{label}{after}', words: 'candidates' },
     infill: { source: '{before}{mask}{after}', words: 'candidates' },
+    unimc: { text: '{before}____{after}', words: 'candidates' },
   },
+  candidateText: '{before}{label}{after}',
   parseRow: parseChidRow,
 };
 

@@ -42,6 +42,8 @@ export const fewCsldcp: ClueTask = {
     cloze: { pattern: '这篇{mask}论文阐述了{text}', words: WORDS },
     lm: { prompt: '{text}这段描述的学科是', words: Object.fromEntries(DISCIPLINES.map(([name]) => [name, name])) },
     infill: { source: '这篇{mask}论文阐述了{text}', words: WORDS },
+    unimc: { question: '这篇论文属于哪一个学科？', words: WORDS },
+    nli: { hypothesis: '这篇论文阐述了{label}', words: WORDS },
   },
   parseRow: parseCsldcpRow,
 };

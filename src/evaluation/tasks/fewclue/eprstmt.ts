@@ -17,6 +17,8 @@ export const fewEprstmt: ClueTask = {
     cloze: { pattern: '{mask}满意。{text}', words: { Negative: '不', Positive: '很' } },
     lm: { prompt: '{text}这句话的情感是', words: { Negative: '不满意', Positive: '很满意' } },
     infill: { source: '{mask}满意。{text}', words: { Negative: '不', Positive: '很' } },
+    unimc: { question: '这条评论的情感是？', words: { Negative: '不满意', Positive: '满意' } },
+    nli: { hypothesis: '这条评论表示{label}', words: { Negative: '不满意', Positive: '满意' } },
   },
   parseRow: parseSentenceRow,
 };
