@@ -20,5 +20,5 @@ export async function mergeShards(context: Context, folder: string, options: Eva
     if (task) tasks.push(task);
     runs.push(await finishRun(header, batches, path.join(out, `${header.task}.${header.split}.predictions.jsonl`)));
   }
-  await reportRuns(context, runs, options, { out, tasks, texts: new Map() });
+  await reportRuns(context, runs, options, { out, tasks });
 }
