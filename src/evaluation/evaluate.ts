@@ -117,6 +117,8 @@ export interface EvaluationRun {
     /** Place of the example among those of the split (of the subset, under a limit). */
     readonly index: number;
     readonly id: string | number;
+    /** Each segment, cut to an excerpt. */
+    readonly texts: readonly string[];
     readonly label: string;
     readonly prediction: string;
     readonly probability: number;
@@ -275,9 +277,10 @@ function scoreRows(labels: readonly string[], rows: readonly ScoredRow[], publis
       .filter(({ row, prediction }) => row.label !== prediction)
       .sort((a, b) => b.probability - a.probability || a.row.index - b.row.index)
       .slice(0, MAX_WORST)
-      .map(({ row: { index, id, label }, prediction, probability }) => ({
+      .map(({ row: { index, id, texts, label }, prediction, probability }) => ({
         index,
         id,
+        texts,
         label: label!,
         prediction,
         probability,

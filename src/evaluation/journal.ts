@@ -54,6 +54,7 @@ const batchSchema = z.strictObject({
         id: z.union([z.string(), z.number()]),
         label: z.string().nullable(),
         tokens: z.number().int().nonnegative(),
+        texts: z.array(z.string()),
         scores: z.array(z.number()).transform((values) => Float32Array.from(values)),
       }),
     )

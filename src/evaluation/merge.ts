@@ -25,7 +25,10 @@ export interface MergedRun {
   readonly files: readonly string[];
 }
 
-/** The runs whose journals lie in a folder, one per task, split and fold. Errors: NotFoundError, and those of mergeJournals. */
+/**
+ * The runs whose journals lie in a folder, one per task, split and fold, in the order they were started. Errors:
+ * NotFoundError, and those of mergeJournals.
+ */
 export async function mergeFolder(folder: string): Promise<MergedRun[]> {
   const files = await findJournals(folder);
   const groups = new Map<string, { file: string; content: JournalContent }[]>();
@@ -40,7 +43,11 @@ export async function mergeFolder(folder: string): Promise<MergedRun[]> {
       code: 'no-journals',
       hint: 'give the --out folder of the shards, or the folder that holds theirs',
     });
-  return [...groups.values()].map(mergeJournals);
+  // every shard takes the tasks in the order they were asked for, so the earliest starts tell that order
+  const startOf = ({ header }: MergedRun): string => header.startedAt;
+  return [...groups.values()]
+    .map(mergeJournals)
+    .sort((a, b) => (startOf(a) < startOf(b) ? -1 : startOf(a) > startOf(b) ? 1 : 0));
 }
 
 /**

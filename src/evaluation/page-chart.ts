@@ -23,7 +23,7 @@ export function barChart(bars: readonly Bar[]): string {
 function row({ label, value, interval, kind, note = '' }: Bar, band: Interval | undefined): string {
   const stripe = band ? `<i class="band" style="${place(band)}"></i>` : '';
   const whisker = interval ? `<i class="whisker" style="${place(interval)}"></i>` : '';
-  return `<div class="name">${label}</div><div class="track">${stripe}<i class="bar ${kind}" style="width:${percent(value)}"></i>${whisker}</div><div class="value">${percent(value)} <small>${note}</small></div>`;
+  return `<div class="row"><div class="name">${label}</div><div class="track">${stripe}<i class="bar ${kind}" style="width:${percent(value)}"></i>${whisker}</div><div class="value">${percent(value)} <small>${note}</small></div></div>`;
 }
 
 const place = ([low, high]: Interval): string => `left:${percent(low)};width:${percent(high - low)}`;

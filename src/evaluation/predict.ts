@@ -4,6 +4,9 @@ import { planBatches } from './batches.ts';
 import type { Example } from './dataset.ts';
 import type { Method } from './methods/method.ts';
 
+/** Of a text, reports show so many characters. */
+const MAX_TEXT_CHARACTERS = 240;
+
 /** Which part of the batches is run: `index` from 1 to `count`. */
 export interface Shard {
   readonly index: number;
@@ -31,6 +34,8 @@ export interface ScoredRow {
   readonly label: string | null;
   /** Input tokens, without padding. */
   readonly tokens: number;
+  /** The beginning of each segment, for people who read the report: shards are merged where the data is not at hand. */
+  readonly texts: readonly string[];
   /** In the order of the task's labels. */
   readonly scores: Float32Array;
 }
@@ -91,14 +96,26 @@ export async function predict(options: PredictOptions): Promise<ScoredBatch[]> {
     if (scores.length !== indices.length)
       throw new Error(`the scorer returned ${scores.length} rows for a batch of ${indices.length}`);
     const rows = indices.map((index, i) => {
-      const { id, label = null } = examples[index]!;
-      return { index, id, label, tokens: prepared.lengths[index]!, scores: checked(scores[i]!, options.labels, id) };
+      const { id, label = null, text, pair } = examples[index]!;
+      return {
+        index,
+        id,
+        label,
+        tokens: prepared.lengths[index]!,
+        texts: [text, pair].filter((segment) => segment !== undefined).map(excerpt),
+        scores: checked(scores[i]!, options.labels, id),
+      };
     });
     return { batch, seconds: (performance.now() - began) / 1000, rows };
   }
 }
 
 // --- internal ---
+
+function excerpt(text: string): string {
+  const characters = [...text.slice(0, 2 * MAX_TEXT_CHARACTERS + 2)]; // a code point has two units at most
+  return characters.length > MAX_TEXT_CHARACTERS ? `${characters.slice(0, MAX_TEXT_CHARACTERS).join('')}…` : text;
+}
 
 function checked(scores: Float32Array, labels: number, id: string | number): Float32Array {
   if (scores.length !== labels) throw new Error(`the method returned ${scores.length} scores for ${labels} labels`);

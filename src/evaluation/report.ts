@@ -124,13 +124,26 @@ export function runNotes(run: EvaluationRun, language: ReportLanguage): string[]
       : []),
     ...(run.dropped > 0 ? [words.dropped(run.dropped)] : []),
     ...(run.nearTies.length > 0 ? [words.nearTies(run.nearTies.length)] : []),
-    ...run.published.slice(0, MAX_REFERENCES_SHOWN).flatMap(({ model, note }) => (note ? [`* ${model}: ${note}`] : [])),
-  ].map((note) => `${run.task} ${run.split}: ${note}`);
+  ];
+}
+
+/** What makes published scores other measurements than ours, each said once: "* cpm-2.6b, pangu-alpha-13b: among 4 …". */
+export function referenceNotes({ published }: EvaluationRun, count: number): string[] {
+  const models = new Map<string, string[]>();
+  for (const { model, note } of published.slice(0, count))
+    if (note) models.set(note, [...(models.get(note) ?? []), model]);
+  return [...models].map(([note, names]) => `* ${names.join(', ')}: ${note}`);
+}
+
+/** The notes under a table of several runs, each with its run. */
+export function tableNotes(run: EvaluationRun, language: ReportLanguage): string[] {
+  const notes = [...runNotes(run, language), ...referenceNotes(run, MAX_REFERENCES_SHOWN)];
+  return notes.map((note) => `${run.task} ${run.split}: ${note}`);
 }
 
 /** The runs' table and notes as Markdown. */
 export function reportMarkdown(runs: readonly EvaluationRun[], language: ReportLanguage): string {
-  const notes = runs.flatMap((run) => runNotes(run, language)).map((note) => `- ${note}\n`);
+  const notes = runs.flatMap((run) => tableNotes(run, language)).map((note) => `- ${note}\n`);
   return `${tableMarkdown(runTable(runs, language))}${notes.length > 0 ? `\n${notes.join('')}` : ''}`;
 }
 

@@ -3,9 +3,10 @@ import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadSplit } from '../../src/evaluation/dataset.ts';
-import { evaluateHead, finishRun } from '../../src/evaluation/evaluate.ts';
+import { type EvaluationRun, evaluateHead, finishRun } from '../../src/evaluation/evaluate.ts';
 import { readJournal } from '../../src/evaluation/journal.ts';
 import { mergeFolder } from '../../src/evaluation/merge.ts';
+import { reportPage } from '../../src/evaluation/page.ts';
 import { parseShard } from '../../src/evaluation/shard.ts';
 import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
 import { fakeScorer, temporaryFolder } from './fixtures.ts';
@@ -111,7 +112,12 @@ describe('shards', () => {
       await run({ journalFile: journalOf(folder, index), shard: { index, count: 3 }, environment: { cpu: 'a' } });
     const [merged] = await mergeFolder(folder);
     const file = path.join(folder, 'merged.jsonl');
-    expect(untimed(await finishRun(merged!.header, merged!.batches, file))).toBe(untimed(whole));
+    const together = await finishRun(merged!.header, merged!.batches, file);
+    expect(untimed(together)).toBe(untimed(whole));
+    const { startedAt, seconds } = whole;
+    const page = (runs: readonly EvaluationRun[]) => reportPage({ runs, tasks: [task], language: 'zh' });
+    expect(page([{ ...together, startedAt, seconds }])).toBe(page([whole]));
+    expect(whole.worst[0]!.texts[1]).toMatch(/^答/);
     expect(await readFile(file, 'utf8')).toBe(await readFile(path.join(folder, 'whole.jsonl'), 'utf8'));
   });
 
@@ -132,6 +138,19 @@ describe('shards', () => {
     expect((await readFile(journalFile, 'utf8')).match(/finished/g)).toHaveLength(1);
     await truncate(journalFile, (await readFile(journalFile)).length - 1); // the last line lost its end
     await expect(run({ journalFile, shard })).rejects.toMatchObject({ code: 'run-unfinished' });
+  });
+
+  it('come out in the order the tasks were asked for', async () => {
+    const { folder, run } = await setUp();
+    const again = { ...task, name: 'a-later-one' };
+    for (const index of [2, 1])
+      for (const asked of [task, again])
+        await run({
+          task: asked,
+          journalFile: path.join(folder, `shard-${index}`, `${asked.name}.journal.jsonl`),
+          shard: { index, count: 2 },
+        });
+    expect((await mergeFolder(folder)).map(({ header }) => header.task)).toEqual(['afqmc', 'a-later-one']);
   });
 
   it('list what differs between their machines', async () => {

@@ -26,9 +26,9 @@ async function runOf(name: keyof typeof CLUE_TASKS) {
 
 describe('the report page', () => {
   it('is complete in itself, in both languages, and escapes what comes from outside', async () => {
-    const { run, data, task } = await runOf('ocnli');
-    const texts = new Map([['ocnli dev', [{ text: '<script>x</script>' }, ...data.examples.slice(1)]]]);
-    const page = reportPage({ runs: [run, run], tasks: [task], texts, language: 'zh' });
+    const { run, task } = await runOf('ocnli');
+    const hostile = { ...run, worst: run.worst.map((row) => ({ ...row, texts: ['<script>x</script>', '后'] })) };
+    const page = reportPage({ runs: [run, hostile], tasks: [task], language: 'zh' });
     expect(page).toMatch(/^<!doctype html>\n<html lang="zh-CN">/);
     expect(page).not.toMatch(/<script|<link|src=|https?:/);
     expect(page).toContain('a &lt;b&gt; &amp; &quot;c&quot;');
@@ -48,10 +48,11 @@ describe('the report page', () => {
     expect(page).toContain('id="zh" checked');
   });
 
-  it('shows the commonest confusions of a task with many labels', async () => {
+  it('draws the matrix of a task with many labels and lists its commonest confusions', async () => {
     const { run, task } = await runOf('iflytek');
-    const page = reportPage({ runs: [run], tasks: [task], texts: new Map(), language: 'en' });
+    const page = reportPage({ runs: [run], tasks: [task], language: 'en' });
     expect(page).not.toContain('class="matrix"');
+    expect(page).toContain('<svg viewBox="0 0 119 119" role="img"><path class="');
     expect(page).toContain('<summary>119 ');
   });
 
@@ -59,6 +60,7 @@ describe('the report page', () => {
     const { run } = await runOf('poet');
     const surest = run.worst.map(({ probability }) => probability);
     expect(surest).toEqual([...surest].sort((a, b) => b - a));
+    expect(run.worst[0]!.texts).toEqual([expect.stringMatching(/^\p{Script=Han}/u)]);
     expect(run.worst).toHaveLength(Math.min(20, run.examples - run.correct));
     expect(ALL_TASKS.poet?.name).toBe(run.task);
   });

@@ -2,7 +2,15 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadSplit } from '../../src/evaluation/dataset.ts';
 import { type EvaluationRun, evaluateHead } from '../../src/evaluation/evaluate.ts';
-import { labelTable, reportMarkdown, runNotes, runTable, tableMarkdown } from '../../src/evaluation/report.ts';
+import {
+  labelTable,
+  referenceNotes,
+  reportMarkdown,
+  runNotes,
+  runTable,
+  tableMarkdown,
+  tableNotes,
+} from '../../src/evaluation/report.ts';
 import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
 import { FIXTURES, fakeScorer } from './fixtures.ts';
 
@@ -59,13 +67,28 @@ describe('the report', () => {
       nearTies: [{ index: 0, id: 0, labels: ['entailment', 'neutral'], gap: 0 }],
     });
     expect(runNotes(doubtful, 'en')).toEqual([
-      'ocnli dev: below the majority label (90.00 %)',
-      'ocnli dev: a subset of 3 of 2950 examples, drawn by seed 0',
-      'ocnli dev: dev.json is not the official file (rebuilt)',
-      'ocnli dev: rows without an agreed label, left out: 1',
-      'ocnli dev: near ties, whose answers may turn with rounding: 1',
+      'below the majority label (90.00 %)',
+      'a subset of 3 of 2950 examples, drawn by seed 0',
+      'dev.json is not the official file (rebuilt)',
+      'rows without an agreed label, left out: 1',
+      'near ties, whose answers may turn with rounding: 1',
     ]);
     expect(runNotes(await run({ dropped: 0 }), 'zh')).toEqual([]);
+  });
+
+  it('says once what makes several published scores other measurements', async () => {
+    const score = { accuracy: 0.6, source: 'paper', split: undefined, insideInterval: false };
+    const compared = await run({
+      dropped: 0,
+      published: [
+        { ...score, model: 'a', note: 'among 4' },
+        { ...score, model: 'b' },
+        { ...score, model: 'c', note: 'among 4' },
+      ],
+    });
+    expect(referenceNotes(compared, 3)).toEqual(['* a, c: among 4']);
+    expect(referenceNotes(compared, 2)).toEqual(['* a: among 4']);
+    expect(tableNotes(compared, 'en')).toEqual(['ocnli dev: * a, c: among 4']);
   });
 
   it('can be Markdown', async () => {

@@ -21,5 +21,5 @@ export async function mergeShards(context: Context, folder: string, options: Eva
     if (task) tasks.push(task);
     runs.push(await finishRun(header, batches, path.join(out, `${runBase(header)}.predictions.jsonl`)));
   }
-  await reportRuns(context, runs, options, { out, tasks, texts: new Map() });
+  await reportRuns(context, runs, options, { out, tasks });
 }

@@ -4,8 +4,8 @@ import type { ClueTask } from '../../evaluation/clue-task.ts';
 import type { EvaluationRun } from '../../evaluation/evaluate.ts';
 import { summarizeFolds } from '../../evaluation/fold-summary.ts';
 import { junitReport } from '../../evaluation/junit.ts';
-import { type ExampleTexts, reportPage } from '../../evaluation/page.ts';
-import { reportMarkdown, runNotes, runTable, tableCsv } from '../../evaluation/report.ts';
+import { reportPage } from '../../evaluation/page.ts';
+import { reportMarkdown, runTable, tableCsv, tableNotes } from '../../evaluation/report.ts';
 import { ValidationError } from '../../util/errors.ts';
 import { writeTextFile } from '../../util/files.ts';
 import type { Context } from '../context.ts';
@@ -15,8 +15,6 @@ import type { ReportOptions } from './options.ts';
 export interface ReportContext {
   readonly out: string;
   readonly tasks: readonly ClueTask[];
-  /** Texts of the examples, where they are at hand. */
-  readonly texts: ExampleTexts;
 }
 
 /** Writes and prints; at last throws ValidationError when a score is below --min-accuracy. */
@@ -24,7 +22,7 @@ export async function reportRuns(
   context: Context,
   runs: readonly EvaluationRun[],
   options: ReportOptions,
-  { out, tasks, texts }: ReportContext,
+  { out, tasks }: ReportContext,
 ): Promise<void> {
   const { language } = context.environment;
   const document = documentOf(runs);
@@ -32,7 +30,7 @@ export async function reportRuns(
   if (options.junit !== undefined)
     await writeTextFile(path.resolve(options.junit), [junitReport(runs, options.minAccuracy)]);
   if (options.report !== undefined) {
-    await writeTextFile(path.resolve(options.report), [reportPage({ runs, tasks, texts, language })]);
+    await writeTextFile(path.resolve(options.report), [reportPage({ runs, tasks, language })]);
     context.output.note(context.messages.reportIn(options.report));
   }
   await print(context, runs, options);
@@ -56,7 +54,7 @@ async function print(context: Context, runs: readonly EvaluationRun[], options: 
   if (format === 'markdown') output.line(reportMarkdown(runs, language).trimEnd());
   else if (format === 'csv') output.line(tableCsv(table).trimEnd());
   else output.line(await formatTable(output, table.columns, table.rows));
-  if (format !== 'markdown') for (const note of runs.flatMap((run) => runNotes(run, language))) output.note(note);
+  if (format !== 'markdown') for (const note of runs.flatMap((run) => tableNotes(run, language))) output.note(note);
   for (const { predictionsFile } of runs) if (predictionsFile) output.note(messages.predictionsIn(predictionsFile));
 }
 

@@ -10,7 +10,6 @@ import type { LabelOrder } from '../../evaluation/labels.ts';
 import { JOURNAL_SUFFIX } from '../../evaluation/merge.ts';
 import type { Method } from '../../evaluation/methods/method.ts';
 import { type AnsweringModel, openForMethod } from '../../evaluation/methods/open.ts';
-import type { ExampleTexts } from '../../evaluation/page.ts';
 import type { Shard } from '../../evaluation/predict.ts';
 import { taskReferences } from '../../evaluation/references.ts';
 import { runBase } from '../../evaluation/run-header.ts';
@@ -38,9 +37,8 @@ export async function runTasks(context: Context, names: string, options: EvalOpt
   const out = outFolder(context, options.out, shard);
   await mkdir(out, { recursive: true });
   const runs: EvaluationRun[] = [];
-  const texts: ExampleTexts = new Map();
-  for (const chosen of tasks) runs.push(...(await evaluateTask(context, chosen, options, { out, shard, texts })));
-  await reportRuns(context, runs, options, { out, tasks: tasks.map(({ task }) => task), texts });
+  for (const chosen of tasks) runs.push(...(await evaluateTask(context, chosen, options, { out, shard })));
+  await reportRuns(context, runs, options, { out, tasks: tasks.map(({ task }) => task) });
 }
 
 /** Opens the model a task is to be answered by and gives it to `use`. */
@@ -108,11 +106,10 @@ async function evaluateTask(
   context: Context,
   chosen: ChosenTask,
   options: EvalOptions,
-  { out, shard, texts }: { readonly out: string; readonly shard: Shard | undefined; readonly texts: ExampleTexts },
+  { out, shard }: { readonly out: string; readonly shard: Shard | undefined },
 ): Promise<EvaluationRun[]> {
   const { task } = chosen;
   const data = await loadTask(context, chosen, options);
-  texts.set(`${task.name} ${data.split}`, data.examples);
   return withAnsweringModel(context, task, options, async (model) => {
     if (options.method === 'auto') context.output.note(context.messages.evalMethod(task.name, model.methodName));
     const runs: EvaluationRun[] = [];
