@@ -6,7 +6,8 @@
  *
  * Without presets: bert-110m and gpt2-110m. erlangshen-1.3b needs 8 GB of disk, wenzhong-3.5b 22 GB. Checkpoints are
  * made in DIR (default: the folder for temporary files) and deleted afterwards; --keep leaves them. Runs of different
- * types alternate. `--save NAME` writes results/NAME.json and the table in benchmarks/README.md.
+ * types alternate. After its last conversion each model is loaded and answers once (`fsb infer`, eight tokens).
+ * `--save NAME` writes results/NAME.json and the table in benchmarks/README.md.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
@@ -31,6 +32,22 @@ interface Run {
   readonly writtenBytes: number;
 }
 
+/** A process, from start to end. */
+interface Usage {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly peakRssBytes: number;
+}
+
+interface Measured {
+  readonly preset: PresetName;
+  readonly dtype: WritableDtype;
+  readonly ruleBytes: number;
+  readonly runs: Run[];
+  /** Loading the converted model and one answer. */
+  answer?: Usage;
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -43,17 +60,21 @@ const { values, positionals } = parseArgs({
 });
 const presets = (positionals.length > 0 ? positionals : ['bert-110m', 'gpt2-110m']).map(presetNamed);
 const dtypes = values.dtype.split(',').map(parseDtype);
+const ANSWERED_IDS = JSON.stringify({ input_ids: [101, 2769, 1762, 1266, 776, 1921, 7305, 102] });
 const machine = provenance();
-const measured: { preset: PresetName; dtype: WritableDtype; ruleBytes: number; runs: Run[] }[] = [];
+const measured: Measured[] = [];
 for (const preset of presets) {
   const checkpoint = path.join(values.work, preset);
   if (!(await pathExists(path.join(checkpoint, 'pytorch_model.bin'))))
     await writeCheckpoint(checkpoint, PRESETS[preset]);
   const ruleBytes = memoryRule(largestTensor(preset));
-  const rows = dtypes.map((dtype) => ({ preset, dtype, ruleBytes, runs: [] as Run[] }));
-  for (let i = 0; i < Number(values.runs); i++)
+  const rows: Measured[] = dtypes.map((dtype) => ({ preset, dtype, ruleBytes, runs: [] }));
+  for (let left = Number(values.runs); left > 0; left--)
     for (const row of rows) {
-      row.runs.push(await convertOnce(checkpoint, row.dtype));
+      const out = path.join(values.work, `out-${row.dtype}`);
+      row.runs.push(await convertOnce(checkpoint, row.dtype, out));
+      if (left === 1) row.answer = fsb('infer', out, '--ids', ANSWERED_IDS);
+      rmSync(out, { recursive: true });
       console.error(`${preset} ${row.dtype}: ${JSON.stringify(row.runs.at(-1))}`);
     }
   measured.push(...rows);
@@ -61,7 +82,7 @@ for (const preset of presets) {
 }
 const results = measured.map(summarize);
 const table = markdownTable(
-  ['model', 'dtype', 'seconds', 'cpu s', 'peak RSS', 'rule', 'written', 'missed'],
+  ['model', 'dtype', 'seconds', 'cpu s', 'peak RSS', 'rule', 'written', 'missed', 'first answer', 'its RSS'],
   results.map((row) => [
     row.preset,
     row.dtype,
@@ -71,6 +92,8 @@ const table = markdownTable(
     formatBytes(row.ruleBytes),
     formatBytes(row.writtenBytes),
     row.missed.join(', ') || '–',
+    row.answer ? `${row.answer.seconds.toFixed(1)} s` : '–',
+    row.answer ? formatBytes(row.answer.peakRssBytes) : '–',
   ]),
 );
 console.log(table);
@@ -94,24 +117,25 @@ function largestTensor(preset: PresetName): number {
   return Math.max(...views.map(({ shape }) => shape.reduce((product, size) => product * size, 1)));
 }
 
-async function convertOnce(checkpoint: string, dtype: WritableDtype): Promise<Run> {
-  const out = path.join(values.work, `out-${dtype}`);
+async function convertOnce(checkpoint: string, dtype: WritableDtype, out: string): Promise<Run> {
+  const usage = fsb('convert', checkpoint, '--dtype', dtype, '--out', out, '--quiet');
+  return { ...usage, writtenBytes: await folderSize(out) };
+}
+
+/** Runs the built program; what it prints is not looked at. */
+function fsb(...args: readonly string[]): Usage {
   const usageFile = path.join(values.work, 'usage.json');
   const preload = path.join(REPOSITORY, 'benchmarks', 'convert', 'report-usage.mjs');
-  const command = ['--import', preload, path.join(REPOSITORY, 'bin', 'fsb.js')];
   const started = performance.now();
-  execFileSync(process.execPath, [...command, 'convert', checkpoint, '--dtype', dtype, '--out', out, '--quiet'], {
+  execFileSync(process.execPath, ['--import', preload, path.join(REPOSITORY, 'bin', 'fsb.js'), ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, USAGE_FILE: usageFile },
   });
   const seconds = (performance.now() - started) / 1000;
-  const usage = JSON.parse(readFileSync(usageFile, 'utf8')) as { cpuSeconds: number; peakRssBytes: number };
-  const writtenBytes = await folderSize(out);
-  rmSync(out, { recursive: true });
-  return { seconds, ...usage, writtenBytes };
+  return { seconds, ...(JSON.parse(readFileSync(usageFile, 'utf8')) as Omit<Usage, 'seconds'>) };
 }
 
-function summarize({ preset, dtype, ruleBytes, runs }: (typeof measured)[number]) {
+function summarize({ preset, dtype, ruleBytes, runs, answer }: Measured) {
   const of = (field: keyof Run): number[] => runs.map((run) => run[field]);
   const seconds = median(of('seconds'));
   const peakRssBytes = Math.max(...of('peakRssBytes'));
@@ -125,6 +149,6 @@ function summarize({ preset, dtype, ruleBytes, runs }: (typeof measured)[number]
   ].filter((miss) => miss !== false);
   return {
     ...{ preset, dtype, seconds, secondsP95: quantile(of('seconds'), 0.95), cpuSeconds: median(of('cpuSeconds')) },
-    ...{ peakRssBytes, ruleBytes, writtenBytes, missed, runs },
+    ...{ peakRssBytes, ruleBytes, writtenBytes, missed, answer, runs },
   };
 }

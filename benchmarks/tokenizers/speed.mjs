@@ -1,12 +1,12 @@
 /**
  * Tokens per CPU second of each tokenizer on lines it has not seen.
  *
- *   npm run build && node benchmarks/tokenizers/speed.mjs [FOLDER…] [--lines FILE]
+ *   npm run build && npx tsx benchmarks/tokenizers/speed.mjs [FOLDER…] [--lines FILE] [--save NAME]
  *
  * FOLDER holds tokenizer files (default: the reference vocabularies beside the repository, else the test fixtures).
  * FILE is plain text, one line each, or a JSON array (default: generated lines, the same ones every time). 3,000 lines
  * warm up, the rest is measured in `trials` parts, each line once; the median and the spread are printed. CPU time is
- * the process's, collecting garbage included.
+ * the process's, collecting garbage included. `--save NAME` writes results/NAME.json and the table in benchmarks/README.md.
  */
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -15,6 +15,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { openTokenizer } from '../../dist/tokenizers/open.js';
+import { markdownTable } from '../report/markdown-table.ts';
+import { provenance, updateReadme, writeResults } from '../report/provenance.ts';
+import { median } from '../report/statistics.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WARM_UP_LINES = 3000;
@@ -28,14 +31,19 @@ const REFERENCE_FILES = {
   'unigram 32,596': { 'spiece.model': 'mt5-cn-bojone.sentencepiece_cn.model' },
 };
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { lines: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { lines: { type: 'string' }, save: { type: 'string' } },
+});
+const machine = provenance();
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'fsb-speed-'));
 try {
   const lines = values.lines ? readLines(values.lines) : generateLines(GENERATED_LINES);
   const folders =
     positionals.length > 0 ? positionals.map((folder) => [path.basename(folder), folder]) : knownFolders();
-  console.log(`Node ${process.version}, ${os.cpus()[0]?.model}, ${lines.length} lines, ${values.lines ?? 'generated'}`);
-  for (const [name, folder] of folders) await measure(name, folder, lines);
+  const rows = [];
+  for (const [name, folder] of folders) rows.push(await measure(name, folder, lines));
+  report(rows, lines.length);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -53,7 +61,20 @@ async function measure(name, folder, lines) {
     );
   const ids = speeds(0, (line) => tokenizer.encodeIds(line));
   const full = speeds(TRIALS, (line) => tokenizer.encode(line)); // other lines than the ids had
-  console.log(`${name}: load ${loadMs.toFixed(0)} ms; encodeIds ${summary(ids)}; encode ${summary(full)}`);
+  return { name, loadMs, ids, full };
+}
+
+function report(rows, lineCount) {
+  const table = markdownTable(
+    ['tokenizer', 'load', 'ids only, M tokens/CPU s', 'with offsets, M tokens/CPU s'],
+    rows.map(({ name, loadMs, ids, full }) => [name, `${loadMs.toFixed(0)} ms`, summary(ids), summary(full)]),
+  );
+  console.log(table);
+  if (values.save === undefined) return;
+  const file = writeResults('tokenizers', values.save, { benchmark: 'tokenizers', ...machine, lineCount, rows });
+  const where = `${lineCount} ${values.lines ? 'lines' : 'generated lines'}, ${machine.cpu}, Node ${machine.node}`;
+  const head = `\`npx tsx benchmarks/tokenizers/speed.mjs\`: ${where} (${machine.date.slice(0, 10)}, ${file})`;
+  updateReadme(`tokenizers:${values.save}`, `${head}\n\n${table}`);
 }
 
 function tokensPerCpuSecond(lines, encode) {
@@ -65,9 +86,8 @@ function tokensPerCpuSecond(lines, encode) {
 }
 
 function summary(speeds) {
-  const sorted = [...speeds].sort((a, b) => a - b);
-  const [low, median, high] = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)].map((value) => value.toFixed(1));
-  return `${median} M tokens/CPU s (${low}-${high})`;
+  const [low, middle, high] = [Math.min(...speeds), median(speeds), Math.max(...speeds)].map((v) => v.toFixed(1));
+  return `${middle} (${low}–${high})`;
 }
 
 function readLines(file) {
