@@ -48,7 +48,7 @@ export async function beamSearch(
     if (eosTokenIds.includes(tokens.at(-1)!) || isComplete?.(tokens)) return 'stop';
     return tokens.length === limit ? 'length' : undefined;
   };
-  const { cache, logits: first } = await model.prefill(prompt, signal);
+  const { cache, logits: first } = await model.prefill(prompt, { room: limit, signal });
   try {
     let logits = [first];
     let running: readonly Beam[] = [{ sum: 0, logProbability: 0, tokens: [], parent: 0 }];

@@ -8,7 +8,13 @@ export interface LanguageModel {
   /** Most tokens of prompt and continuation together. */
   readonly maxLength: number;
   /** Reads a prompt (an encoder-decoder's: what its decoder begins with): one row, and the logits after its last token. */
-  prefill(prompt: readonly number[], signal?: AbortSignal): Promise<{ cache: Cache; logits: Float32Array }>;
+  prefill(prompt: readonly number[], options?: PrefillOptions): Promise<{ cache: Cache; logits: Float32Array }>;
+}
+
+export interface PrefillOptions {
+  /** How many tokens will follow the prompt, so that memory is taken once. More are possible. */
+  readonly room?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The tokens of one or more rows, remembered. */

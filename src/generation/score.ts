@@ -23,7 +23,10 @@ export async function scoreContinuations(
     throw new UsageError('the prompt is empty: nothing gives the first token a probability', { code: 'empty-prompt' });
   for (const tokens of [prompt, ...continuations]) checkIds(model, 'token ids', tokens);
   for (const tokens of continuations) checkRoom(model, prompt.length + tokens.length - 1); // the last one is not read
-  const { cache, logits } = await model.prefill(prompt, signal);
+  const { cache, logits } = await model.prefill(prompt, {
+    room: continuations.reduce((most, { length }) => Math.max(most, length), 0),
+    signal,
+  });
   try {
     const total = logTotal(logits);
     const results: number[][] = [];

@@ -36,7 +36,10 @@ export async function search(
   settings: GenerationSettings,
   callbacks: SearchCallbacks = {},
 ): Promise<Sequence[]> {
-  const { cache, logits } = await model.prefill(prompt, callbacks.signal);
+  const { cache, logits } = await model.prefill(prompt, {
+    room: newTokenLimit(model, prompt.length, settings),
+    signal: callbacks.signal,
+  });
   try {
     return settings.promptLookup
       ? await continueWithGuesses(model, cache, logits, prompt, settings, callbacks)

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { openSession } from '../engine/open-session.ts';
 import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor, toFloat32, zeros } from '../engine/tensor.ts';
+import type { PrefillOptions } from '../generation/language-model.ts';
 import { type Manifest, type ManifestGraph, readManifest } from '../registry/manifest.ts';
 import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
@@ -90,11 +91,12 @@ export class Decoder {
   /** Reads a prompt: a cache of one row, and the logits after the prompt's last token. */
   async prefill(
     prompt: readonly number[],
-    signal?: AbortSignal,
+    { room, signal }: PrefillOptions = {},
   ): Promise<{ cache: KeyValueCache; logits: Float32Array }> {
     const cache = new KeyValueCache(this.#session, {
       columns: this.columns,
       maxLength: this.maxLength,
+      room,
       pasts: /^past_key_values\./,
       bindStep,
     });

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { openSession } from '../engine/open-session.ts';
 import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor, type Tensor, toFloat32 } from '../engine/tensor.ts';
+import type { PrefillOptions } from '../generation/language-model.ts';
 import { type Manifest, type ManifestGraph, readManifest } from '../registry/manifest.ts';
 import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
@@ -219,12 +220,13 @@ export class SourceModel {
   /** Reads a decoder prompt: a cache of one row, and the logits after its last token. */
   async prefill(
     prompt: readonly number[],
-    signal?: AbortSignal,
+    { room, signal }: PrefillOptions = {},
   ): Promise<{ cache: KeyValueCache; logits: Float32Array }> {
     const source = await this.#readSource(signal);
     const cache = new KeyValueCache(this.#session, {
       columns: this.columns,
       maxLength: this.maxLength,
+      room,
       pasts: DECODER_PAST,
       bindStep: (binding, step) => source.bindStep(binding, step),
       onRearrange: (parents) => source.rearrange(parents),

@@ -7,7 +7,7 @@ import { int64Tensor } from '../engine/tensor.ts';
 import { UsageError } from '../util/errors.ts';
 import { type CacheStore, openCache } from './cache-store.ts';
 
-/** Room is made for so many tokens more than needed, so that growing (a copy of everything) is rare. */
+/** Where nobody said how many tokens will come, there is room for so many more: growing is a copy of everything. */
 const GROWTH_TOKENS = 256;
 
 /** The inputs of one step beside the cache and the ids. */
@@ -23,6 +23,8 @@ export interface KeyValueCacheOptions {
   readonly columns: number;
   /** Most tokens. */
   readonly maxLength: number;
+  /** Tokens that will follow the first ones. @default not known */
+  readonly room?: number | undefined;
   /** Which graph inputs are pasts that grow with the tokens. */
   readonly pasts: RegExp;
   /** Binds what the step needs beside past, present, input_ids, num_logits_to_keep and logits. */
@@ -109,14 +111,15 @@ export class KeyValueCache {
     logits: Float32Array,
   ): Promise<Float32Array[][]> {
     const total = this.#length + tokens[0]!.length;
-    const { maxLength, columns, bindStep } = this.#options;
+    const { maxLength, columns, room, bindStep } = this.#options;
     if (total > maxLength)
       throw new UsageError(`${total} tokens: the model takes at most ${maxLength}, prompt and continuation together`, {
         code: 'context-overflow',
       });
     if (total > this.#arrays.capacity) {
       const rows = Array.from({ length: this.rows }, (_, row) => row);
-      await this.#rearrange(rows, Math.min(maxLength, total + GROWTH_TOKENS));
+      const more = this.#length === 0 ? (room ?? GROWTH_TOKENS) : GROWTH_TOKENS;
+      await this.#rearrange(rows, Math.min(maxLength, total + more));
     }
     this.#binding
       .input('input_ids', int64Tensor(tokens))

@@ -2,6 +2,7 @@
  * An encoder as a language model without a cache: every step reads the whole text anew, in both directions. This is how
  * Zhouwenwang's model card generates (token types 0); slow, since nothing can be kept.
  */
+import type { PrefillOptions } from '../generation/language-model.ts';
 import { UsageError } from '../util/errors.ts';
 import type { Encoder } from './encoder.ts';
 
@@ -27,7 +28,7 @@ export class RecomputingModel {
   /** Reads a prompt; logits after its last token. */
   async prefill(
     prompt: readonly number[],
-    signal?: AbortSignal,
+    { signal }: PrefillOptions = {},
   ): Promise<{ cache: RememberedRows; logits: Float32Array }> {
     const cache = new RememberedRows(this.#encoder, this.columns, [[]]);
     const [[logits]] = (await cache.step([0], [prompt.slice()], signal, 1)) as [[Float32Array]];
