@@ -92,7 +92,8 @@ async function runSteps(model: Decoder, ids: readonly number[], count: number): 
   const { cache, logits } = await model.prefill(ids.slice(0, count));
   try {
     const rows = [logits];
-    for (const id of ids.slice(count)) rows.push((await cache.step([0], [[id]]))[0]![0]!);
+    // a step writes where the one before it wrote
+    for (const id of ids.slice(count)) rows.push((await cache.step([0], [[id]]))[0]![0]!.slice());
     const values = new Float32Array(rows.length * model.columns);
     for (const [i, row] of rows.entries()) values.set(row, i * model.columns);
     return { shape: [rows.length, model.columns], values };
