@@ -123,7 +123,7 @@ describe('a probe', () => {
     const known = new WeakMap();
     const { examples } = pairs('dev', 8, 1000);
     const scoresOfFold = async (k: number) => {
-      const fold = training({ train: pairs(`train_${k}`, 32, k), validation: pairs(`dev_${k}`, 16, 100 + k) });
+      const fold = training({ train: pairs(`train_${k}`, 32 - 12 * k, k), validation: pairs(`dev_${k}`, 16, 100 + k) });
       const prepared = await (await probeMethod(model, task, fold, 'few-shot', known)).prepare(examples);
       return prepared.score(examples.map((_, i) => i));
     };
