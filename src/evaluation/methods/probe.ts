@@ -38,6 +38,8 @@ export interface ProbeTraining {
   readonly resume?: boolean | undefined;
   /** Training rows whose features are there. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Penalties tried so far, and how many there are at most. */
+  readonly onStep?: ((tried: number, total: number) => void) | undefined;
   readonly onTrained?: ((probe: TrainedProbe) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -133,6 +135,7 @@ async function trained(
       ),
     classes: variantsOf(task) > 1 ? 2 : task.labels.length,
     seed,
+    onStep: training.onStep,
     signal,
   });
   if (files !== undefined) {
