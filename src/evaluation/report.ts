@@ -56,7 +56,7 @@ const WORDS = {
   },
 } as const;
 
-/** One row per run. */
+/** One row per run, and one for the mean of several folds. */
 export function runTable(runs: readonly EvaluationRun[], language: ReportLanguage): Table {
   const words = WORDS[language];
   const rows = runs.map((run) => [
@@ -76,7 +76,8 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
       )
       .join('; '),
   ]);
-  return { columns: words.run, rows: [...rows, ...summarizeFolds(runs).map((folds) => foldRow(folds, language))] };
+  const several = summarizeFolds(runs).filter(({ folds }) => folds.length > 1);
+  return { columns: words.run, rows: [...rows, ...several.map((folds) => foldRow(folds, language))] };
 }
 
 /** The mean over the folds: where other rows have an interval, it has the standard deviation. */
@@ -88,7 +89,7 @@ function foldRow(folds: FoldSummary, language: ReportLanguage): string[] {
     WORDS[language].foldMean(folds.method, folds.folds.length),
     folds.model.dtype,
     percent(folds.mean),
-    folds.std === null ? '–' : `± ${percent(folds.std)}`,
+    `± ${percent(folds.std)}`,
     String(folds.examples),
     '–',
     '',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  blockMaskTensor,
   checkTensor,
   float32Tensor,
   int64Tensor,
@@ -9,6 +10,17 @@ import {
   zeros,
 } from '../../src/engine/tensor.ts';
 import { UnsupportedError, UsageError } from '../../src/util/errors.ts';
+
+describe('blockMaskTensor', () => {
+  it('parts blocks from one another, and from nothing else', () => {
+    const { shape, data } = blockMaskTensor([
+      [0, 1, 2],
+      [2, 2],
+    ]);
+    expect(shape).toEqual([2, 3, 3]);
+    expect(Array.from(data, Number)).toEqual([1, 1, 1, 1, 1, 0, 1, 0, 1, ...[1, 1, 1, 1, 1, 1, 1, 1, 1]]);
+  });
+});
 
 describe('int64Tensor', () => {
   it('makes rows of one length, filled on the right', () => {

@@ -35,6 +35,19 @@ describe('taskReferences', () => {
     expect(few.find(({ model }) => model === 'erlangshen-unimc-1.3b')?.accuracy).toBe(0.5521);
   });
 
+  it('holds a probe against fine-tuned models, and few-shot against few-shot', () => {
+    const models = (task: keyof typeof FEWCLUE_TASKS, method: string) =>
+      taskReferences(registry, FEWCLUE_TASKS[task], 'test_public', undefined, method).map(({ model }) => model);
+    expect(models('fewclue-iflytek', 'few-shot').slice(0, 3)).toEqual([
+      'human',
+      'roberta-wwm-ext, P-tuning',
+      'roberta-wwm-ext, PET',
+    ]);
+    expect(models('fewclue-iflytek', 'cloze')).not.toContain('roberta-wwm-ext, PET');
+    const probe = taskReferences(registry, CLUE_TASKS.tnews, 'dev', undefined, 'probe');
+    expect(probe).toEqual(taskReferences(registry, CLUE_TASKS.tnews, 'dev', undefined, 'head'));
+  });
+
   it('leaves out scores of another split', () => {
     for (const { split } of taskReferences(registry, CLUE_TASKS.afqmc, 'dev')) expect(split ?? 'dev').toBe('dev');
   });

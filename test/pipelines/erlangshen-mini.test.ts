@@ -30,6 +30,29 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([mini.dispose(), half.dispose(), poet.dispose()]));
 
+describe('blocks', () => {
+  it('see nothing of one another: each is read as if it stood alone', async () => {
+    const [first, second] = ['床前明月光', '疑是'].map((text) => mini.requireTokenizer().encodeIds(text).ids) as [
+      number[],
+      number[],
+    ];
+    const both = {
+      ids: [...first, ...second],
+      positionIds: [...first.keys(), ...second.keys()],
+      blocks: [...first.map(() => 1), ...second.map(() => 2)],
+    };
+    const longer = { ids: [...first, ...second, ...first] };
+    const outputs = await mini.run([both, { ids: first }, { ids: second }, longer], ['last_hidden_state']);
+    const [joined, a, b] = outputs.map(([output]) => output!.values) as [Float32Array, Float32Array, Float32Array];
+    for (const [i, value] of [...a, ...b].entries()) expect(Math.abs(joined[i]! - value)).toBeLessThan(1e-4);
+    const [open] = (await mini.run([{ ...both, blocks: undefined }], ['last_hidden_state']))[0]!;
+    expect(Math.abs(open!.values[0]! - a[0]!)).toBeGreaterThan(1e-2);
+    await expect(mini.run([{ ids: first, blocks: [1] }], ['last_hidden_state'])).rejects.toThrow(
+      `row 0: blocks has 1 numbers, input_ids ${first.length}`,
+    );
+  });
+});
+
 describe('fillMask', () => {
   it.each(fills)('fills $text as PyTorch does', async ({ text, input_ids, mask_index, top5 }) => {
     expect(mini.requireTokenizer().encodeIds(text).ids).toEqual(input_ids);

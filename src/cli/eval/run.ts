@@ -73,7 +73,8 @@ export async function openMethod(
   const asked = { labelOrder: labelOrderOf(options), lmForm: options.lmForm };
   if (!training) return model.method(task, asked);
   const { output, messages, signal } = context;
-  const progress = await output.progress(messages.readingFeatures(task.name, training.train.split), 'rows');
+  const reading = await output.progress(messages.readingFeatures(task.name, training.train.split), 'rows');
+  const fitting = await output.progress(messages.fitting(task.name), 'penalties');
   try {
     return await model.method(task, {
       ...asked,
@@ -81,16 +82,21 @@ export async function openMethod(
         ...training,
         files: base,
         resume: options.resume,
-        onProgress: (done, total) => progress.update(done, total),
+        onProgress: (done, total) => reading.update(done, total),
+        onStep: (tried, total) => {
+          reading.stop();
+          fitting.update(tried, total);
+        },
         onTrained: ({ l2, fitted, heldOut, path: tried }) => {
-          progress.stop();
+          fitting.stop();
           output.note(messages.trained(task.name, fold ?? training.train.split, fitted, heldOut, l2, tried.length));
         },
         signal,
       },
     });
   } finally {
-    progress.stop();
+    reading.stop();
+    fitting.stop();
   }
 }
 

@@ -16,7 +16,7 @@ export interface Answering {
   readonly training?: Training;
 }
 
-type Training = Omit<ProbeTraining, 'files' | 'resume' | 'onProgress' | 'onTrained' | 'signal'>;
+type Training = Omit<ProbeTraining, 'files' | 'resume' | 'onProgress' | 'onStep' | 'onTrained' | 'signal'>;
 
 /** Options that mean something to some methods only. */
 const OPTIONS_OF: readonly (readonly [flag: string, option: keyof EvalOptions, methods: readonly MethodName[]])[] = [

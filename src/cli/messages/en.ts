@@ -41,6 +41,7 @@ export const en = {
   evalMethod: (task: string, method: string) =>
     `${task}: the model answers by ${method} (--method chooses another way)`,
   readingFeatures: (task: string, split: string) => `${task}: reading ${split} for the probe`,
+  fitting: (task: string) => `${task}: training the probe`,
   trained: (task: string, split: string, fitted: number, heldOut: number, l2: number, tried: number) =>
     `${task}: probe trained on ${fitted} examples of ${split}; L2 ${l2}, the best of ${tried} on ${heldOut} held out`,
   overlap: (task: string, count: number, scored: string, trained: string) =>

@@ -41,6 +41,7 @@ export const zh: Messages = {
   evalModel: (task, model, reason) => `${task}：未指定 --model，使用 ${model}。${reason}`,
   evalMethod: (task: string, method: string) => `${task}：模型以 ${method} 方式作答（可用 --method 另选）`,
   readingFeatures: (task, split) => `${task}：为线性探针读取 ${split}`,
+  fitting: (task) => `${task}：训练线性探针`,
   trained: (task, split, fitted, heldOut, l2, tried) =>
     `${task}：已在 ${split} 的 ${fitted} 个样本上训练线性探针；L2 取 ${l2}（在 ${heldOut} 个留出样本上比较了 ${tried} 个取值）`,
   overlap: (task, count, scored, trained) => `${task}：${scored} 中有 ${count} 个样本也在探针的训练集 ${trained} 中`,

@@ -12,7 +12,7 @@ import { encodeAll, type Method } from './method.ts';
 import { labelWords, splitAtMask, wordCache } from './prompt.ts';
 
 /** Logits over a vocabulary of 21 128 for every token: 87 MB a batch. */
-const CLOZE_BATCH_TOKENS = 1024;
+export const CLOZE_BATCH_TOKENS = 1024;
 
 interface ClozeRow {
   readonly ids: readonly number[];

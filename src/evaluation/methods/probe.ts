@@ -15,6 +15,7 @@ import { type FeatureReader, featureReader, variantsOf } from '../probe/features
 import { headLogits, type LinearHead } from '../probe/logistic-regression.ts';
 import { readProbe, writeProbe } from '../probe/probe-file.ts';
 import { type TrainedProbe, type TrainingSet, trainProbe } from '../probe/train.ts';
+import { CLOZE_BATCH_TOKENS } from './cloze.ts';
 import { HEAD_BATCH_TOKENS } from './head.ts';
 import { encodeAll, type Method } from './method.ts';
 
@@ -29,7 +30,7 @@ export interface ProbeTraining {
   readonly pooling?: Pooling | undefined;
   /** Seed of the held-out part. */
   readonly seed: number;
-  /** @default the head's */
+  /** @default what suits the model's heads */
   readonly batchTokens?: number | undefined;
   /** Features are kept in `<files>.features` until the probe stands in `<files>.probe.json`. @default nowhere */
   readonly files?: string | undefined;
@@ -37,6 +38,8 @@ export interface ProbeTraining {
   readonly resume?: boolean | undefined;
   /** Training rows whose features are there. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Penalties tried so far, and how many there are at most. */
+  readonly onStep?: ((tried: number, total: number) => void) | undefined;
   readonly onTrained?: ((probe: TrainedProbe) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -71,17 +74,15 @@ export async function probeMethod(
       fitted: validation ? fitted : fitted + heldOut,
       ...{ pooling, features: head.size, l2, overlap },
     },
-    batchTokens: HEAD_BATCH_TOKENS,
+    batchTokens: batchTokensOf(model),
     async prepare(examples, signal) {
       const rows = await encodeAll(examples, (example) => reader.encode(example), signal);
       return {
         lengths: rows.map((variants) => variants.reduce((sum, { ids }) => sum + ids.length, 0)),
         async score(indices, stop) {
           const missing = indices.filter((index) => !known?.has(examples[index]!));
-          const read = await reader.read(
-            missing.map((index) => rows[index]!),
-            stop,
-          );
+          const batch = missing.map((index) => rows[index]!);
+          const read = batch.length > 0 ? await reader.read(batch, stop) : [];
           const found = new Map(missing.map((index, i) => [index, read[i]!]));
           for (const [index, features] of found) known?.set(examples[index]!, features);
           return indices.map((index) => scoresOf(task, head, found.get(index) ?? known!.get(examples[index]!)!));
@@ -92,6 +93,9 @@ export async function probeMethod(
 }
 
 // --- internal ---
+
+/** A graph computes all its outputs: beside a masked language model's head, batches are as small as a cloze's. */
+const batchTokensOf = (model: Encoder): number => (model.has('mlm_logits') ? CLOZE_BATCH_TOKENS : HEAD_BATCH_TOKENS);
 
 async function trained(
   model: Encoder,
@@ -109,7 +113,7 @@ async function trained(
   const computed = await computeFeatures({
     reader,
     examples,
-    batchTokens: training.batchTokens ?? HEAD_BATCH_TOKENS,
+    batchTokens: training.batchTokens ?? batchTokensOf(model),
     file: files === undefined ? undefined : `${files}.features`,
     identity,
     resume,
@@ -131,6 +135,7 @@ async function trained(
       ),
     classes: variantsOf(task) > 1 ? 2 : task.labels.length,
     seed,
+    onStep: training.onStep,
     signal,
   });
   if (files !== undefined) {
@@ -170,9 +175,9 @@ function scoresOf(task: ClueTask, head: LinearHead, features: Float32Array): Flo
 
 /** Everything that the features and the head depend on. */
 function identityOf(
-  { manifest }: Encoder,
+  model: Encoder,
   task: ClueTask,
-  { train, validation, pooling = 'mean', seed, batchTokens = HEAD_BATCH_TOKENS }: ProbeTraining,
+  { train, validation, pooling = 'mean', seed, batchTokens = batchTokensOf(model) }: ProbeTraining,
   maxLength: number,
 ): FeatureIdentity {
   const split = ({ split: name, md5, examples, sampleSeed }: LoadedSplit) => ({
@@ -180,7 +185,7 @@ function identityOf(
   });
   return {
     task: task.name,
-    model: manifest.graphs.map(({ sha256, dataSha256 }) => [sha256, dataSha256]),
+    model: model.manifest.graphs.map(({ sha256, dataSha256 }) => [sha256, dataSha256]),
     train: split(train),
     validation: validation ? split(validation) : null,
     ...{ pooling, maxLength, seed, batchTokens },

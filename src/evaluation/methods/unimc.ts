@@ -12,6 +12,7 @@ import type { Encoder, Row } from '../../pipelines/encoder.ts';
 import { UnsupportedError, UsageError } from '../../util/errors.ts';
 import type { ClueTask, UnimcPrompt } from '../clue-task.ts';
 import type { Example } from '../dataset.ts';
+import { CLOZE_BATCH_TOKENS } from './cloze.ts';
 import { encodeAll, type Method } from './method.ts';
 import { fillPrompt, labelWords } from './prompt.ts';
 
@@ -21,9 +22,6 @@ const MAX_LENGTH = 512;
 const LEAST_ROOM_FOR_TEXT = 32;
 /** Upstream trains 是 for the right choice, 非 for the others, and reads the former. */
 const YES = '是';
-/** Logits over a vocabulary of 21 128 for every token: 87 MB a batch. */
-const UNIMC_BATCH_TOKENS = 1024;
-
 interface UnimcRow extends Row {
   /** Position of each choice's mask. */
   readonly masks: readonly number[];
@@ -78,7 +76,7 @@ export function unimcMethod(model: Encoder, task: ClueTask, prompt: UnimcPrompt)
     name: 'unimc',
     maxLength,
     details: { ...prompt, yes: YES },
-    batchTokens: UNIMC_BATCH_TOKENS,
+    batchTokens: CLOZE_BATCH_TOKENS,
     async prepare(examples, signal) {
       const rows = await encodeAll(examples, encode, signal);
       return {

@@ -37,7 +37,8 @@ export interface TrainProbeOptions {
   readonly classes: number;
   /** Seed of that fifth. */
   readonly seed: number;
-  readonly onStep?: ((step: ProbeStep) => void) | undefined;
+  /** Penalties tried so far, and how many there are at most. */
+  readonly onStep?: ((tried: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,7 +73,7 @@ export async function trainProbe(options: TrainProbeOptions): Promise<TrainedPro
     const head = await regression.fit(l2, signal);
     const step = { l2, loss: crossEntropy(headLogits(head, held.features), held.labels) };
     path.push(step);
-    onStep?.(step);
+    onStep?.(path.length, L2_PATH.length);
     if (!best || step.loss < best.step.loss) [best, worse] = [{ head, step }, 0];
     else if (++worse === PATIENCE) break;
   }

@@ -119,6 +119,20 @@ describe('a probe', () => {
     });
   });
 
+  it('reads the scored examples once for all folds', async () => {
+    const known = new WeakMap();
+    const { examples } = pairs('dev', 8, 1000);
+    const scoresOfFold = async (k: number) => {
+      const fold = training({ train: pairs(`train_${k}`, 32 - 12 * k, k), validation: pairs(`dev_${k}`, 16, 100 + k) });
+      const prepared = await (await probeMethod(model, task, fold, 'few-shot', known)).prepare(examples);
+      return prepared.score(examples.map((_, i) => i));
+    };
+    const [first, second] = [await scoresOfFold(0), await scoresOfFold(1)];
+    expect(second).toHaveLength(8);
+    expect(second).not.toEqual(first);
+    expect(known.has(examples[0]!)).toBe(true);
+  });
+
   it('puts each candidate into the text where labels are candidates', async () => {
     const chid = FEWCLUE_TASKS['fewclue-chid'];
     const rows = (split: string, count: number): LoadedSplit => ({

@@ -1,4 +1,5 @@
 /** UniMC's input form, and what a choice can see. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClueTask } from '../../../src/evaluation/clue-task.ts';
 import type { Example } from '../../../src/evaluation/dataset.ts';
@@ -41,7 +42,43 @@ async function rowsOf(task: ClueTask, prompt: NonNullable<ClueTask['prompts']>['
   return seen;
 }
 
+interface GoldenRow {
+  readonly text: string;
+  readonly pair: string;
+  readonly choices: readonly string[];
+  readonly input_ids: readonly number[];
+  readonly token_type_ids: readonly number[];
+  readonly position_ids: readonly number[];
+  readonly scores: readonly number[];
+}
+
+/** PyTorch's inputs and scores on the mini; the file names the versions. */
+const golden: readonly GoldenRow[] = JSON.parse(
+  readFileSync(new URL('../../fixtures/mini/erlangshen-mini-unimc.json', import.meta.url), 'utf8'),
+).rows;
+
 describe('unimc', () => {
+  it('reads and scores as PyTorch does', async () => {
+    for (const count of [2, 3]) {
+      const rows = golden.filter(({ choices }) => choices.length === count);
+      const task = { ...CLUE_TASKS.afqmc, labels: rows[0]!.choices.map((zh) => ({ value: zh, zh })) };
+      const words = Object.fromEntries(rows[0]!.choices.map((choice) => [choice, choice]));
+      const prompt = { pair: '{pair}', words };
+      const examples = rows.map(({ text, pair }) => example(text, { pair }));
+      const prepared = await unimcMethod(model, task, prompt).prepare(examples);
+      const scores = await prepared.score(rows.map((_, i) => i));
+      for (const [i, row] of rows.entries()) {
+        const [read] = await rowsOf(task, prompt, examples[i]!);
+        expect(read).toMatchObject({
+          ids: row.input_ids,
+          typeIds: row.token_type_ids,
+          positionIds: row.position_ids,
+        });
+        for (const [k, score] of scores[i]!.entries()) expect(Math.abs(score - row.scores[k]!)).toBeLessThan(1e-4);
+      }
+    }
+  });
+
   it('puts a mask before each choice, begins positions anew, and goes on behind the longest choice', async () => {
     const [row] = await rowsOf(
       { ...CLUE_TASKS.afqmc, labels: CLUE_TASKS.afqmc.labels },
