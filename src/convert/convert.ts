@@ -15,6 +15,7 @@ import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
 import { readJson } from '../util/json.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { bindTensors, findUntiedAliases } from './bind.ts';
+import { configFileOf } from './config-file.ts';
 import { describeQuantisation, type WritableDtype } from './dtypes.ts';
 import { expectProbes, type ProbeText } from './expect-probes.ts';
 import { configFromMegatron } from './megatron-config.ts';
@@ -75,7 +76,7 @@ export async function convertCheckpoint(
     const { plan, tensors } = planModel(checkpoint, config);
     for (const warning of await findUntiedAliases(plan, checkpoint.tensors)) options.onWarning?.(warning);
     return await writeFolder(target, async (folder) => {
-      const manifest = await writeModel(folder, plan, tensors, checkpoint, options);
+      const manifest = await writeModel(folder, { plan, tensors, config }, checkpoint, options);
       await writeManifest(folder, manifest);
       await options.check?.(folder, manifest);
       return manifest;
@@ -115,8 +116,7 @@ async function readConfig(checkpoint: Checkpoint): Promise<ConfigJson> {
 
 async function writeModel(
   folder: string,
-  plan: ModelPlan,
-  tensors: ReadonlyMap<string, LazyTensor>,
+  { plan, tensors, config }: { plan: ModelPlan; tensors: ReadonlyMap<string, LazyTensor>; config: ConfigJson },
   checkpoint: Checkpoint,
   options: ConvertOptions,
 ): Promise<Manifest> {
@@ -125,6 +125,7 @@ async function writeModel(
   await mkdir(path.join(folder, 'onnx'));
   const { graphs, weights } = await writeGraphs(folder, plan, tensors, { ...options, dtype });
   await copyCompanions(folderOf(checkpoint), folder);
+  await writeConfig(folder, plan, config);
   for (const [name, content] of Object.entries(tokenizer?.files ?? {}))
     await writeFile(path.join(folder, name), content);
   return {
@@ -149,6 +150,14 @@ async function writeModel(
 async function copyCompanions(from: string, to: string): Promise<void> {
   for (const name of COMPANION_FILES)
     if (await pathExists(path.join(from, name))) await copyFile(path.join(from, name), path.join(to, name));
+}
+
+/** Where the checkpoint brought none. */
+async function writeConfig(folder: string, plan: ModelPlan, config: ConfigJson): Promise<void> {
+  const file = path.join(folder, 'config.json');
+  if (await pathExists(file)) return;
+  const content = configFileOf(plan, config);
+  if (content) await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
 }
 
 async function hashFiles(
