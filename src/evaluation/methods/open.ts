@@ -5,10 +5,9 @@ import { EncoderDecoder } from '../../pipelines/encoder-decoder.ts';
 import { type Manifest, readManifest } from '../../registry/manifest.ts';
 import { UnsupportedError } from '../../util/errors.ts';
 import type { ClueTask } from '../clue-task.ts';
-import { encoderScorer } from '../encoder-scorer.ts';
 import type { LabelOrder } from '../labels.ts';
 import { clozeMethod } from './cloze.ts';
-import { headMethod } from './head.ts';
+import { fineTunedMethod } from './fine-tuned.ts';
 import { infillMethod } from './infill.ts';
 import { lmMethod } from './lm.ts';
 import type { Method, MethodName } from './method.ts';
@@ -40,7 +39,7 @@ export interface AnsweringModel {
 export function chooseMethod(manifest: Manifest): MethodName {
   const found = (Object.keys(KINDS) as MethodName[]).find((name) => KINDS[name].can(manifest));
   if (found) return found;
-  throw new UnsupportedError(`${manifest.name} has neither a classification head nor a language model head`, {
+  throw new UnsupportedError(`${manifest.name} has neither a fine-tuned head nor a language model head`, {
     code: 'cannot-evaluate',
     hint: 'it gives vectors only (fsb embed)',
   });
@@ -76,12 +75,9 @@ const has = (manifest: Manifest, output: string): boolean =>
 /** In the order of preference. */
 const KINDS: Readonly<Record<MethodName, Kind>> = {
   head: {
-    needs: 'it has no classification head',
-    can: (manifest) => manifest.labels !== null && has(manifest, 'class_logits'),
-    open: async (folder, options) =>
-      answering(await Encoder.open(folder, options), (model, task, { labelOrder, maxLength }) =>
-        headMethod({ task, scorer: encoderScorer(model), labelOrder, maxLength }),
-      ),
+    needs: 'it has no fine-tuned head',
+    can: (manifest) => (manifest.labels !== null && has(manifest, 'class_logits')) || has(manifest, 'start_logits'),
+    open: async (folder, options) => answering(await Encoder.open(folder, options), fineTunedMethod),
   },
   infill: {
     needs: 'it is no encoder-decoder',
