@@ -90,6 +90,7 @@ function reportOptions(command: Command): void {
         'clue',
         'clue1.1',
         'fewclue',
+        'zeroclue',
       ]),
     );
 }
