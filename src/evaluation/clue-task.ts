@@ -84,8 +84,28 @@ export interface ClueRow {
   readonly label: string | undefined;
   /** Further slots of prompts, where text and pair are not all there is. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** Words to choose from, in the order of the task's labels, where they differ from row to row. */
+  /** Words to choose from, in the order of the task's labels, where they differ from row to row; at most as many. */
   readonly candidates?: readonly string[];
+  /** Rows of one group share their candidates, and each candidate answers one of them at most (ChID's passages). */
+  readonly group?: number;
+  /** Open questions: every answer that counts as right; `label` is the first. */
+  readonly answers?: readonly string[];
+}
+
+/** A row before its task has read it. */
+export interface RawRow {
+  /** File and line, or the place in a document, for messages. */
+  readonly where: string;
+  /** From 1, where rows are lines. */
+  readonly line?: number;
+  readonly value: unknown;
+}
+
+/** A file of a split as it was read. */
+export interface SplitBytes {
+  /** For messages: "afqmc_public.zip/dev.json". */
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 /** The most frequent label of the default split: what a model must beat. */
@@ -107,15 +127,25 @@ export interface ClueTask {
   readonly publishedAs?: string;
   /** The split that is scored when none is named. @default "dev" */
   readonly defaultSplit?: string;
-  /** Split → its file: a base name, or the end of a path, wherever that lies in the folder or archive. */
-  readonly splits: Readonly<Record<string, string>>;
-  /** In the order of CLUE's own baselines (index = logit, where a checkpoint names no labels). */
+  /** Split → its file or files: base names, or ends of paths, wherever they lie in the folder or archive. */
+  readonly splits: Readonly<Record<string, string | readonly string[]>>;
+  /** Split → the file that holds its answers, where these stand apart from the rows. */
+  readonly answerFiles?: Readonly<Record<string, string>>;
+  /** The rows of a file that holds no JSON lines. @default one per line */
+  readonly readRows?: (file: SplitBytes, answers?: SplitBytes) => Iterable<RawRow>;
+  /**
+   * What a fine-tuned model answers with: a class, the best of the row's candidates (a model reads each and gives one
+   * logit), or a span of the text. @default "class"
+   */
+  readonly head?: 'class' | 'choice' | 'span';
+  /** In the order of CLUE's own baselines (index = logit, where a checkpoint names no labels). Spans have none. */
   readonly labels: readonly ClueLabel[];
   /** Labels whose rows are left out of training and scoring ("-": the annotators did not agree). */
   readonly droppedLabels: readonly string[];
   /** Longest input in tokens, special tokens included. */
   readonly maxLength: number;
-  readonly metric: 'accuracy';
+  /** Exact match is the accuracy of open questions; their F1 is given beside it. */
+  readonly metric: 'accuracy' | 'exact-match';
   /** Absent for a user's own task. */
   readonly devMajority?: MajorityFact;
   readonly prompts?: Prompts;

@@ -1,6 +1,6 @@
 /** Two models' answers to the same examples: is the difference of their scores more than chance? */
 import { UsageError } from '../util/errors.ts';
-import type { Prediction } from './predictions.ts';
+import { isRight, type Prediction } from './predictions.ts';
 import { mcNemarExact } from './statistics.ts';
 
 export interface FlippedExample {
@@ -42,8 +42,8 @@ export function comparePredictions(first: readonly Prediction[], second: readonl
         `row ${index + 1}: expected the same labelled example, found id ${a.id} (label ${a.label}) and id ${b.id} (label ${b.label})`,
         { code: 'predictions-differ' },
       );
-    const firstRight = a.prediction === a.label;
-    const secondRight = b.prediction === b.label;
+    const firstRight = isRight(a);
+    const secondRight = isRight(b);
     if (firstRight && secondRight) bothRight++;
     else if (firstRight) onlyFirst++;
     else if (secondRight) onlySecond++;

@@ -1,8 +1,9 @@
 /** Scores a model on a split: predictions, accuracy with its uncertainty, and everything needed to judge the number. */
-import { argmax, softmax } from '../tensor/math.ts';
+import { softmax } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
 import type { ClueTask } from './clue-task.ts';
 import type { LoadedSplit } from './dataset.ts';
+import { decide } from './decide.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { type HeadMethodOptions, headMethod } from './methods/head.ts';
 import type { Method } from './methods/method.ts';
@@ -19,10 +20,8 @@ import { type PredictProgress, predict, type ScoredBatch, type ScoredRow, type S
 import { type Prediction, writePredictions } from './predictions.ts';
 import type { PublishedReference } from './references.ts';
 import type { ModelIdentity, RunHeader } from './run-header.ts';
+import { MAX_WORST, scoreAnswers } from './score-answers.ts';
 import { type Interval, isInside, wilsonInterval } from './statistics.ts';
-
-/** More mistakes than this nobody reads. */
-const MAX_WORST = 20;
 
 export type { ModelIdentity } from './run-header.ts';
 
@@ -92,19 +91,27 @@ export interface EvaluationRun {
   readonly accuracy: number;
   /** Wilson's 95 % interval. */
   readonly ci95: Interval;
-  /** Accuracy of always giving the most frequent label of these examples. */
-  readonly majority: number;
-  readonly majorityLabel: string;
-  /** Accuracy of guessing: 1 / labels. */
-  readonly random: number;
+  /** Accuracy of always giving the most frequent label of these examples; null for open questions. */
+  readonly majority: number | null;
+  readonly majorityLabel: string | null;
+  /** Accuracy of guessing: 1 / labels; null for open questions. */
+  readonly random: number | null;
+  /** Open questions: the second half of their score. `accuracy` is their exact match. */
+  readonly f1?: {
+    readonly f1: number;
+    /** Bootstrap. */
+    readonly ci95: Interval;
+    /** Mean of exact match and F1. */
+    readonly average: number;
+  };
   readonly published: readonly (PublishedReference & { readonly insideInterval: boolean })[];
   /** The order of `perLabel`, `confusion` and of the scores in the predictions file. */
   readonly labels: readonly string[];
   readonly perLabel: readonly LabelScore[];
   /** confusion[i][j]: examples of label i that were given label j. */
   readonly confusion: readonly (readonly number[])[];
-  /** Expected calibration error. */
-  readonly ece: number;
+  /** Expected calibration error; null for open questions. */
+  readonly ece: number | null;
   /** Examples whose best two logits lie within 1e-3: their answer may turn with rounding. */
   readonly nearTies: readonly {
     readonly index: number;
@@ -112,7 +119,7 @@ export interface EvaluationRun {
     readonly labels: readonly [string, string];
     readonly gap: number;
   }[];
-  /** The wrong answers that the model was surest of, surest first. */
+  /** The wrong answers that the model was surest of, surest first; of open questions those furthest from right. */
   readonly worst: readonly {
     /** Place of the example among those of the split (of the subset, under a limit). */
     readonly index: number;
@@ -121,7 +128,8 @@ export interface EvaluationRun {
     readonly texts: readonly string[];
     readonly label: string;
     readonly prediction: string;
-    readonly probability: number;
+    /** null for open questions. */
+    readonly probability: number | null;
   }[];
   readonly maxLength: number;
   readonly batchTokens: number;
@@ -192,7 +200,7 @@ export async function finishRun(
   return {
     ...before,
     examples: rows.length,
-    ...scoreRows(labels, rows, published),
+    ...(labels.length === 0 ? scoreAnswers(rows, published) : scoreRows(labels, rows, published)),
     maxLength,
     batchTokens,
     tokens: rows.reduce((sum, row) => sum + row.tokens, 0),
@@ -205,11 +213,13 @@ export async function finishRun(
 
 /** Each row's answer, for the predictions and submission files. */
 export function answersOf({ labels }: Pick<RunHeader, 'labels'>, rows: readonly ScoredRow[]): Prediction[] {
-  return rows.map(({ id, label, scores }) => ({
+  const predicted = decide(rows);
+  return rows.map(({ id, label, scores, answer, answers }, i) => ({
     id,
     label,
-    prediction: labels[argmax(scores)]!,
+    prediction: answer ?? labels[predicted[i]!]!,
     scores: Array.from(scores),
+    ...(answers && { answers }),
   }));
 }
 
@@ -245,7 +255,7 @@ function headerOf(options: Omit<EvaluateOptions, 'predictionsFile'>): RunHeader 
 function scoreRows(labels: readonly string[], rows: readonly ScoredRow[], published: readonly PublishedReference[]) {
   const expected = rows.map((row) => labels.indexOf(row.label!));
   const logits = rows.map((row) => row.scores);
-  const predicted = logits.map((row) => argmax(row));
+  const predicted = decide(rows);
   const correct = countCorrect(expected, predicted);
   const ci95 = wilsonInterval(correct, rows.length);
   const confusion = confusionMatrix(expected, predicted, labels.length);

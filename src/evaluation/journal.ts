@@ -56,6 +56,9 @@ const batchSchema = z.strictObject({
         tokens: z.number().int().nonnegative(),
         texts: z.array(z.string()),
         scores: z.array(z.number()).transform((values) => Float32Array.from(values)),
+        group: z.number().int().optional(),
+        answer: z.string().optional(),
+        answers: z.array(z.string()).optional(),
       }),
     )
     .min(1),

@@ -33,6 +33,19 @@ export function* parseJsonLines(bytes: Uint8Array, name: string): Generator<Json
   }
 }
 
+/** The value of a file that is one JSON document. Throws IntegrityError that names the file. */
+export function parseJsonDocument(bytes: Uint8Array, name: string): unknown {
+  try {
+    return JSON.parse(decode(bytes, name));
+  } catch (error) {
+    if (error instanceof IntegrityError) throw error;
+    throw new IntegrityError(`${name}: expected one JSON document (${messageOf(error)})`, {
+      code: 'malformed-document',
+      cause: error,
+    });
+  }
+}
+
 /** Strict: a file in another encoding (GBK) must not become text with replacement characters. Drops the byte order mark. */
 function decode(bytes: Uint8Array, name: string): string {
   try {

@@ -80,21 +80,25 @@ function runSection(run: EvaluationRun, task: ClueTask | undefined): string {
   const notes = runNotes(run, 'zh').map((zh, i) => `<li>${both(zh, english[i]!)}</li>`);
   return `<section id="${anchor(run)}">
 <h2>${escapeMarkup(run.task)} <small>${title}, ${escapeMarkup(run.split)}</small></h2>
-<p class="score">${percent(run.accuracy)} % <small>${both('95 % 置信区间', '95 % interval')} ${percent(run.ci95[0])}–${percent(run.ci95[1])}, ${run.correct}/${run.examples}; ECE ${percent(run.ece)} %</small></p>
+<p class="score">${percent(run.accuracy)} % <small>${both('95 % 置信区间', '95 % interval')} ${percent(run.ci95[0])}–${percent(run.ci95[1])}, ${run.correct}/${run.examples}${run.ece === null ? '' : `; ECE ${percent(run.ece)} %`}</small></p>
 ${notes.length > 0 ? `<ul class="notes">${notes.join('')}</ul>` : ''}
 ${barChart(barsOf(run))}
 ${referenceNotes(run, MAX_REFERENCES)
   .map((note) => `<p><small>${escapeMarkup(note)}</small></p>`)
   .join('')}
-<h3>${both('各标签', 'Labels')}</h3>
-${labelRows(run, task)}
-<h3>${both('混淆', 'Confusions')}</h3>
-${confusionSection(run, task)}
+${run.labels.length > 0 ? labelSections(run, task) : ''}
 <h3>${both('错得最自信的样本', 'Most confident mistakes')}</h3>
 ${worstRows(run, task)}
 <h3>${both('来历', 'Provenance')}</h3>
 ${provenance(run)}
 </section>`;
+}
+
+function labelSections(run: EvaluationRun, task: ClueTask | undefined): string {
+  return `<h3>${both('各标签', 'Labels')}</h3>
+${labelRows(run, task)}
+<h3>${both('混淆', 'Confusions')}</h3>
+${confusionSection(run, task)}`;
 }
 
 function barsOf(run: EvaluationRun): Bar[] {
@@ -108,11 +112,15 @@ function barsOf(run: EvaluationRun): Bar[] {
   );
   return [
     { label: `<b>${escapeMarkup(run.model.name)}</b>`, value: run.accuracy, interval: run.ci95, kind: 'own' },
+    ...(run.f1 ? [{ label: 'F1', value: run.f1.f1, interval: run.f1.ci95, kind: 'own' } as const] : []),
     ...references,
-    { label: both('多数类', 'majority'), value: run.majority, kind: 'baseline' },
-    { label: both('随机', 'random'), value: run.random, kind: 'baseline' },
+    ...baseline(both('多数类', 'majority'), run.majority),
+    ...baseline(both('随机', 'random'), run.random),
   ];
 }
+
+const baseline = (label: string, value: number | null): Bar[] =>
+  value === null ? [] : [{ label, value, kind: 'baseline' }];
 
 function labelRows(run: EvaluationRun, task: ClueTask | undefined): string {
   const columns: Column[] = [
@@ -139,7 +147,8 @@ function labelRows(run: EvaluationRun, task: ClueTask | undefined): string {
 
 function worstRows(run: EvaluationRun, task: ClueTask | undefined): string {
   if (run.worst.length === 0) return `<p>${both('没有错误。', 'There are none.')}</p>`;
-  const nameOf = (value: string): string => labelName(run, task, run.labels.indexOf(value));
+  const nameOf = (value: string): string =>
+    run.labels.length === 0 ? escapeMarkup(value) : labelName(run, task, run.labels.indexOf(value));
   const rows = run.worst.map(({ id, texts, label, prediction, probability }) => [
     escapeMarkup(String(id)),
     texts.map(escapeMarkup).join('<br>'),

@@ -4,6 +4,9 @@ import { planBatches } from './batches.ts';
 import type { Example } from './dataset.ts';
 import type { Method } from './methods/method.ts';
 
+/** The score of a label that a row does not offer: below every logit and log-likelihood, and a number in JSON. */
+export const NOT_OFFERED = -1e9;
+
 /** Of a text, reports show so many characters. */
 const MAX_TEXT_CHARACTERS = 240;
 
@@ -38,11 +41,16 @@ export interface ScoredRow {
   readonly texts: readonly string[];
   /** In the order of the task's labels. */
   readonly scores: Float32Array;
+  /** See ClueRow. */
+  readonly group?: number | undefined;
+  /** Open questions: what the model answered, and what would have been right. */
+  readonly answer?: string | undefined;
+  readonly answers?: readonly string[] | undefined;
 }
 
 export interface PredictOptions {
   readonly method: Method;
-  /** How many labels the task has. */
+  /** How many labels the task has; 0 for open questions. */
   readonly labels: number;
   readonly examples: readonly Example[];
   /** Rows × longest row of a batch, padding included. @default the method's */
@@ -96,14 +104,18 @@ export async function predict(options: PredictOptions): Promise<ScoredBatch[]> {
     if (scores.length !== indices.length)
       throw new Error(`the scorer returned ${scores.length} rows for a batch of ${indices.length}`);
     const rows = indices.map((index, i) => {
-      const { id, label = null, text, pair } = examples[index]!;
+      const { id, label = null, text, pair, group, answers, candidates } = examples[index]!;
+      const expected = options.labels === 0 ? 1 : (candidates?.length ?? options.labels);
       return {
         index,
         id,
         label,
         tokens: prepared.lengths[index]!,
         texts: [text, pair].filter((segment) => segment !== undefined).map(excerpt),
-        scores: checked(scores[i]!, options.labels, id),
+        scores: filled(checked(scores[i]!, expected, id), options.labels),
+        ...(group !== undefined && { group }),
+        ...(prepared.answerOf && { answer: prepared.answerOf(index) }),
+        ...(answers && { answers }),
       };
     });
     return { batch, seconds: (performance.now() - began) / 1000, rows };
@@ -115,6 +127,14 @@ export async function predict(options: PredictOptions): Promise<ScoredBatch[]> {
 function excerpt(text: string): string {
   const characters = [...text.slice(0, 2 * MAX_TEXT_CHARACTERS + 2)]; // a code point has two units at most
   return characters.length > MAX_TEXT_CHARACTERS ? `${characters.slice(0, MAX_TEXT_CHARACTERS).join('')}…` : text;
+}
+
+/** Scores of all labels, where the row has fewer candidates. */
+function filled(scores: Float32Array, labels: number): Float32Array {
+  if (scores.length >= labels) return scores;
+  const all = new Float32Array(labels).fill(NOT_OFFERED);
+  all.set(scores);
+  return all;
 }
 
 function checked(scores: Float32Array, labels: number, id: string | number): Float32Array {

@@ -5,6 +5,7 @@ import { isSystemError, NotFoundError } from '../util/errors.ts';
 import { writeTextFile } from '../util/files.ts';
 import { parseWith } from '../util/json.ts';
 import { parseJsonLines } from './json-lines.ts';
+import { exactMatch } from './span-metrics.ts';
 
 export interface Prediction {
   /** The example's id, of the type it has in the data set. */
@@ -14,15 +15,22 @@ export interface Prediction {
   readonly prediction: string;
   /** The logit of each label, in the order of the run's `labels`. */
   readonly scores: readonly number[];
+  /** Open questions: every answer that counts as right. */
+  readonly answers?: readonly string[] | undefined;
 }
 
 /** float32 holds 7 to 8 decimal digits; the rest of a double is noise. */
 const SCORE_DIGITS = 7;
 
+/** Whether an answer counts as right. */
+export function isRight({ label, prediction, answers }: Prediction): boolean {
+  return answers ? exactMatch(answers, prediction) : prediction === label;
+}
+
 /** One line of the file, newline included. */
-export function formatPrediction({ id, label, prediction, scores }: Prediction): string {
+export function formatPrediction({ id, label, prediction, scores, answers }: Prediction): string {
   const rounded = scores.map((score) => Number(score.toPrecision(SCORE_DIGITS)));
-  return `${JSON.stringify({ id, label, prediction, scores: rounded })}\n`;
+  return `${JSON.stringify({ id, label, prediction, scores: rounded, answers })}\n`;
 }
 
 /** Writes the file whole or not at all. Throws ResourceError when the disk is full. */
@@ -48,6 +56,7 @@ const predictionSchema = z.object({
   label: z.string().nullable(),
   prediction: z.string(),
   scores: z.array(z.number()),
+  answers: z.array(z.string()).optional(),
 });
 
 function* lines(predictions: readonly Prediction[]): Generator<string> {

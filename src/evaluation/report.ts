@@ -30,6 +30,8 @@ const WORDS = {
       'published %',
     ],
     label: ['label', 'name', 'examples', 'predicted', 'precision %', 'recall %', 'F1 %'],
+    openAnswers: (f1: string, interval: string, average: string) =>
+      `accuracy is exact match; F1 ${f1} % (95 % interval ${interval}), mean of both ${average} %`,
     belowMajority: (majority: string) => `below the majority label (${majority} %)`,
     limited: (examples: number, available: number, seed: number | null) =>
       `a subset of ${examples} of ${available} examples, drawn by seed${seed === null ? '' : ` ${seed}`}`,
@@ -44,6 +46,8 @@ const WORDS = {
   zh: {
     run: ['任务', '划分', '模型', '方法', '数值类型', '准确率 %', '95 % 置信区间', '样本数', '多数类 %', '公开成绩 %'],
     label: ['标签', '名称', '样本数', '预测数', '精确率 %', '召回率 %', 'F1 %'],
+    openAnswers: (f1: string, interval: string, average: string) =>
+      `准确率为完全匹配（EM）；F1 ${f1} %（95 % 区间 ${interval}），两者平均 ${average} %`,
     belowMajority: (majority: string) => `低于多数类基线（${majority} %）`,
     limited: (examples: number, available: number, seed: number | null) =>
       `仅评测 ${available} 个样本中按随机种子${seed === null ? '' : ` ${seed} `}抽取的 ${examples} 个`,
@@ -117,7 +121,10 @@ export function labelTable(run: EvaluationRun, task: ClueTask, language: ReportL
 export function runNotes(run: EvaluationRun, language: ReportLanguage): string[] {
   const words = WORDS[language];
   return [
-    ...(run.accuracy < run.majority ? [words.belowMajority(percent(run.majority))] : []),
+    ...(run.majority !== null && run.accuracy < run.majority ? [words.belowMajority(percent(run.majority))] : []),
+    ...(run.f1
+      ? [words.openAnswers(percent(run.f1.f1), run.f1.ci95.map(percent).join('–'), percent(run.f1.average))]
+      : []),
     ...(run.shard ? [words.shard(showShard(run.shard), run.examples)] : []),
     ...(!run.shard && run.examples < run.available ? [words.limited(run.examples, run.available, run.sampleSeed)] : []),
     ...(run.data.official === false

@@ -8,6 +8,7 @@ import { IntegrityError, isSystemError, NotFoundError, UsageError } from '../uti
 import { formatBytes } from '../util/format.ts';
 import { isSystemLitter } from '../util/relative-path.ts';
 import { openZip } from '../util/zip.ts';
+import type { SplitBytes } from './clue-task.ts';
 
 /** The largest split is CMNLI's train.json, 391,783 rows and about 75 MB. */
 const MAX_SPLIT_BYTES = 512 * 1024 * 1024;
@@ -17,12 +18,6 @@ const MAX_FOLDER_DEPTH = 3;
 
 /** Names listed in messages. */
 const MAX_NAMES_SHOWN = 20;
-
-export interface SplitBytes {
-  /** For messages: "afqmc_public.zip/dev.json". */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
 
 /**
  * Reads the file whose path ends in `file` ("dev.json", "tnews/dev_0.json") from an archive (.zip) or folder, or `source` itself when that is a plain file.
@@ -42,6 +37,13 @@ export async function readSplitFile(source: string, file: string): Promise<Split
   if (!source.toLowerCase().endsWith('.zip') && !(await isZip(source)))
     return { name: source, bytes: await readWhole(source) };
   return readFromZip(source, file);
+}
+
+/** The folder of a source that is neither archive nor folder: where a file's companions lie. */
+export async function plainFileFolder(source: string): Promise<string | undefined> {
+  if ((await stat(source)).isDirectory() || source.toLowerCase().endsWith('.zip') || (await isZip(source)))
+    return undefined;
+  return path.dirname(path.resolve(source));
 }
 
 // --- internal ---

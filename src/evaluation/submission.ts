@@ -1,70 +1,27 @@
 /**
- * Submission files of the leaderboards: JSON lines `{"id", "label"}` (CHID: `answer`), one file per task, zipped. Ids
- * are the rows' own, never line numbers (csl's test ids are shuffled, wsc's begin at 1). Names: CLUE's baselines;
- * CLUE 1.1: Fengshenbang-LM fengshen/examples/clue1.1/predict2submit.sh; FewCLUE: resources/fewclue_submit_examples.
+ * The content of a submission file: written from answers, and checked. Ids are the rows' own, never line numbers (csl's
+ * test ids are shuffled, wsc's begin at 1). Lines stand in the order of the test file: CLUE's scorer reads nothing but
+ * their labels.
  */
 import { z } from 'zod';
+import { messageOf } from '../util/errors.ts';
 import { parseWith } from '../util/json.ts';
 import type { ClueTask } from './clue-task.ts';
-import { parseJsonLines } from './json-lines.ts';
-
-export const BENCHMARKS = ['clue', 'clue1.1', 'fewclue'] as const;
-export type Benchmark = (typeof BENCHMARKS)[number];
-
-/** Benchmark → task of ours → name of its file, and the split that is submitted. */
-const FILES: Readonly<Record<Benchmark, Readonly<Record<string, { readonly file: string; readonly split: string }>>>> =
-  {
-    clue: {
-      afqmc: { file: 'afqmc_predict.json', split: 'test' },
-      tnews: { file: 'tnews_predict.json', split: 'test1.0' },
-      iflytek: { file: 'iflytek_predict.json', split: 'test' },
-      cmnli: { file: 'cmnli_predict.json', split: 'test' },
-      ocnli: { file: 'ocnli_50k_predict.json', split: 'test' },
-      wsc: { file: 'cluewsc_predict.json', split: 'test1.0' },
-      csl: { file: 'csl_predict.json', split: 'test' },
-    },
-    'clue1.1': {
-      afqmc: { file: 'afqmc_predict.json', split: 'test' },
-      tnews: { file: 'tnews11_predict.json', split: 'test' },
-      iflytek: { file: 'iflytek_predict.json', split: 'test' },
-      ocnli: { file: 'ocnli_50k_predict.json', split: 'test' },
-      wsc: { file: 'cluewsc11_predict.json', split: 'test' },
-      csl: { file: 'csl_predict.json', split: 'test' },
-    },
-    fewclue: {
-      'fewclue-bustm': { file: 'bustm_predict.json', split: 'test' },
-      'fewclue-chid': { file: 'chidf_predict.json', split: 'test' },
-      'fewclue-cluewsc': { file: 'cluewscf_predict.json', split: 'test' },
-      'fewclue-csldcp': { file: 'csldcp_predict.json', split: 'test' },
-      'fewclue-csl': { file: 'cslf_predict.json', split: 'test' },
-      'fewclue-eprstmt': { file: 'eprstmt_predict.json', split: 'test' },
-      'fewclue-iflytek': { file: 'iflytekf_predict.json', split: 'test' },
-      'fewclue-ocnli': { file: 'ocnlif_predict.json', split: 'test' },
-      'fewclue-tnews': { file: 'tnewsf_predict.json', split: 'test' },
-    },
-  };
+import { parseJsonDocument, parseJsonLines } from './json-lines.ts';
+import type { SubmissionForm } from './submission-files.ts';
 
 export interface SubmissionAnswer {
   readonly id: string | number;
   readonly prediction: string;
 }
 
-/** Where a task's answers go in a benchmark; undefined for a task it does not have. */
-export function submissionPlace(
-  benchmark: Benchmark,
-  task: string,
-): { readonly file: string; readonly split: string } | undefined {
-  return Object.hasOwn(FILES[benchmark], task) ? FILES[benchmark][task] : undefined;
-}
-
-/** The task whose file this is. */
-export function taskOfSubmission(benchmark: Benchmark, file: string): string | undefined {
-  return Object.keys(FILES[benchmark]).find((task) => FILES[benchmark][task]!.file === file);
-}
-
-/** The lines of a task's file. */
-export function submissionLines(task: ClueTask, answers: readonly SubmissionAnswer[]): string {
-  return answers.map(({ id, prediction }) => `${JSON.stringify({ id, ...labelField(task, prediction) })}\n`).join('');
+/** A task's file. `answers` are in the order of the test file. */
+export function submissionText(form: SubmissionForm, answers: readonly SubmissionAnswer[]): string {
+  if (isById(form)) {
+    const value = (prediction: string): unknown => (form === 'texts-by-id' ? prediction : Number(prediction));
+    return `${JSON.stringify(Object.fromEntries(answers.map(({ id, prediction }) => [id, value(prediction)])), null, 1)}\n`;
+  }
+  return answers.map(({ id, prediction }) => `${JSON.stringify({ id, ...labelField(form, prediction) })}\n`).join('');
 }
 
 /** A thing wrong with a file, for people. */
@@ -75,83 +32,116 @@ export interface Complaint {
   readonly message: string;
 }
 
+export interface LintOptions {
+  readonly task: ClueTask;
+  readonly form: SubmissionForm;
+  /** Name of the file, for the complaints. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  /** Ids of the test split in its order, where it is at hand. */
+  readonly expectedIds?: readonly (string | number)[] | undefined;
+}
+
 /**
- * Checks a task's file: JSON lines with the right fields, known labels in the right form, each id once, and where the
- * test split is at hand exactly its ids.
+ * Checks a task's file: the right form and fields, known labels in the right type, each id once, and where the test
+ * split is at hand exactly its ids in its order.
  */
-export function lintSubmission(
-  task: ClueTask,
-  file: string,
-  bytes: Uint8Array,
-  expectedIds?: readonly (string | number)[],
-): Complaint[] {
+export function lintSubmission({ task, form, file, bytes, expectedIds }: LintOptions): Complaint[] {
   const complaints: Complaint[] = [];
-  const seen = new Map<string, number>();
-  const schema = isAnswer(task) ? ANSWER_ROW : LABEL_ROW;
+  const complain = (message: string, line?: number): void =>
+    void complaints.push({ file, ...(line !== undefined && { line }), message });
   const values = task.labels.map(({ value }) => value);
+  const seen = new Map<string, number>();
   try {
-    for (const { line, value } of parseJsonLines(bytes, file)) {
-      const row = tryParse(schema, value, complaints, file, line);
-      if (!row) continue;
-      const { label } = row;
-      if (!values.includes(label)) complaints.push({ file, line, message: `"${label}" is no label of ${task.name}` });
-      const former = seen.get(String(row.id));
-      if (former !== undefined)
-        complaints.push({ file, line, message: `id ${row.id} stands in line ${former} already` });
-      else seen.set(String(row.id), line);
+    for (const { line, id, label } of isById(form)
+      ? readById(form, bytes, file)
+      : readLines(form, bytes, file, complain)) {
+      if (values.length > 0 && !values.includes(label)) complain(`"${label}" is no label of ${task.name}`, line);
+      if (values.length === 0 && label === '') complain(`${id}: the answer is empty`, line);
+      const former = seen.get(id);
+      if (former !== undefined) complain(`id ${id} stands in line ${former} already`, line);
+      else seen.set(id, line ?? 0);
     }
   } catch (error) {
-    complaints.push({ file, message: error instanceof Error ? error.message : String(error) });
+    complain(messageOf(error));
   }
-  if (seen.size === 0) complaints.push({ file, message: 'holds no answers' });
-  if (expectedIds) complaints.push(...compareIds(file, seen, expectedIds));
+  if (seen.size === 0) complain('holds no answers');
+  if (expectedIds) compareIds([...seen.keys()], expectedIds.map(String), !isById(form), complain);
   return complaints;
 }
 
 // --- internal ---
 
 const ROW_ID = z.union([z.string(), z.number()]);
-const LABEL_ROW = z.object({ id: ROW_ID, label: z.string() });
-const ANSWER_ROW = z
-  .object({ id: ROW_ID, answer: z.number().int() })
-  .transform(({ id, answer }) => ({ id, label: String(answer) }));
+const CANDIDATE = z.number().int().nonnegative();
+const LINES = {
+  labels: z.object({ id: ROW_ID, label: z.string() }).transform(({ id, label }) => ({ id, label })),
+  numbers: z.object({ id: ROW_ID, label: CANDIDATE }).transform(({ id, label }) => ({ id, label: String(label) })),
+  answers: z.object({ id: ROW_ID, answer: CANDIDATE }).transform(({ id, answer }) => ({ id, label: String(answer) })),
+};
+const BY_ID = {
+  'texts-by-id': z.record(z.string(), z.string()),
+  'numbers-by-id': z.record(z.string(), CANDIDATE),
+};
 
-/** CHID's answer is the number of the candidate. */
-const isAnswer = (task: ClueTask): boolean => task.publishedAs === 'chid';
+type FormById = keyof typeof BY_ID;
+type FormOfLines = keyof typeof LINES;
 
-const labelField = (task: ClueTask, prediction: string): object =>
-  isAnswer(task) ? { answer: Number(prediction) } : { label: prediction };
+interface ReadAnswer {
+  readonly line?: number;
+  readonly id: string;
+  readonly label: string;
+}
 
-function tryParse<T>(
-  schema: z.ZodType<T>,
-  value: unknown,
-  complaints: Complaint[],
+function isById(form: SubmissionForm): form is FormById {
+  return form in BY_ID;
+}
+
+function labelField(form: FormOfLines, prediction: string): object {
+  if (form === 'answers') return { answer: Number(prediction) };
+  return { label: form === 'numbers' ? Number(prediction) : prediction };
+}
+
+function* readLines(
+  form: FormOfLines,
+  bytes: Uint8Array,
   file: string,
-  line: number,
-): T | undefined {
-  try {
-    return parseWith(schema, value, `line ${line}`);
-  } catch (error) {
-    complaints.push({ file, line, message: (error as Error).message });
-    return undefined;
+  complain: (message: string, line?: number) => void,
+): Generator<ReadAnswer> {
+  for (const { line, value } of parseJsonLines(bytes, file)) {
+    let row: { readonly id: string | number; readonly label: string };
+    try {
+      row = parseWith(LINES[form], value, `line ${line}`);
+    } catch (error) {
+      complain(messageOf(error), line);
+      continue;
+    }
+    yield { line, id: String(row.id), label: row.label };
   }
 }
 
+function* readById(form: FormById, bytes: Uint8Array, file: string): Generator<ReadAnswer> {
+  const schema: z.ZodType<Readonly<Record<string, string | number>>> = BY_ID[form];
+  const document = parseWith(schema, parseJsonDocument(bytes, file), file);
+  for (const [id, label] of Object.entries(document)) yield { id, label: String(label) };
+}
+
 function compareIds(
-  file: string,
-  seen: ReadonlyMap<string, number>,
-  expected: readonly (string | number)[],
-): Complaint[] {
-  const wanted = new Set(expected.map(String));
-  const missing = [...wanted].filter((id) => !seen.has(id));
-  const unknown = [...seen.keys()].filter((id) => !wanted.has(id));
+  found: readonly string[],
+  expected: readonly string[],
+  isOrdered: boolean,
+  complain: (message: string) => void,
+): void {
+  const [has, wants] = [new Set(found), new Set(expected)];
+  const missing = [...wants].filter((id) => !has.has(id));
+  const unknown = found.filter((id) => !wants.has(id));
   const list = (ids: readonly string[]): string => `${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`;
-  return [
-    ...(missing.length > 0
-      ? [{ file, message: `${missing.length} ids of the test split are missing: ${list(missing)}` }]
-      : []),
-    ...(unknown.length > 0
-      ? [{ file, message: `${unknown.length} ids are not in the test split: ${list(unknown)}` }]
-      : []),
-  ];
+  if (missing.length > 0) complain(`${missing.length} ids of the test split are missing: ${list(missing)}`);
+  if (unknown.length > 0) complain(`${unknown.length} ids are not in the test split: ${list(unknown)}`);
+  if (!isOrdered || missing.length + unknown.length > 0) return;
+  const moved = found.findIndex((id, i) => id !== expected[i]);
+  if (moved >= 0)
+    complain(
+      `ids do not stand in the order of the test split, by which the leaderboard compares: answer ${moved + 1} has id ${found[moved]}, expected ${expected[moved]}`,
+    );
 }

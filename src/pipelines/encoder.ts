@@ -10,6 +10,8 @@ import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
 
+export type { Offset, Tokenizer } from '../tokenizers/tokenizer.ts';
+
 export interface OpenModelOptions {
   /** auto, cpu, webgpu, cuda[:N], dml, coreml. @default "auto" */
   readonly device?: string;

@@ -6,7 +6,7 @@ import { clozeMethod } from '../../src/evaluation/methods/cloze.ts';
 import type { MethodName } from '../../src/evaluation/methods/method.ts';
 import { type AnsweringModel, chooseMethod, openForMethod } from '../../src/evaluation/methods/open.ts';
 import { fillPrompt, labelWords, splitAtMask } from '../../src/evaluation/methods/prompt.ts';
-import { predict } from '../../src/evaluation/predict.ts';
+import { NOT_OFFERED, predict } from '../../src/evaluation/predict.ts';
 import { ALL_TASKS, CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
 import { Encoder } from '../../src/pipelines/encoder.ts';
 import { readManifest } from '../../src/registry/manifest.ts';
@@ -137,6 +137,28 @@ describe('cloze', () => {
   });
 });
 
+describe('candidates of different lengths', () => {
+  it('are read with as many masks as they have tokens and compared by the mean', async () => {
+    const model = await Encoder.open(folders['erlangshen-mini']);
+    opened.push(model);
+    const task: ClueTask = { ...moon, labels: [...moon.labels, { value: 'none', zh: '无' }] };
+    const method = clozeMethod(model, task, { pattern: '床前{mask}光，疑是地上霜。', words: 'candidates' });
+    const row = example('a', { candidates: ['明月', '月'] });
+    const [batch] = await predict({ method, labels: 3, examples: [row] });
+    const alone = async (words: readonly string[]) => {
+      const same = await method.prepare([example('a', { candidates: words })]);
+      return (await same.score([0]))[0]!;
+    };
+    const [two] = await alone(['明月', '日光']);
+    const [one] = await alone(['月', '日']);
+    const { scores } = batch!.rows[0]!;
+    expect(scores[0]).toBeCloseTo(two! / 2, 4);
+    expect(scores[1]).toBeCloseTo(one!, 4);
+    expect(scores[2]).toBe(NOT_OFFERED); // the row has two candidates, the task three labels
+    expect(argmax(scores)).toBe(0);
+  });
+});
+
 describe('prompts', () => {
   it('are filled once: braces in the row’s text mean nothing', () => {
     expect(fillPrompt('{text}和{pair}', example('{pair}{mask}', { pair: 'b' }))).toBe('{pair}{mask}和b');
@@ -149,7 +171,7 @@ describe('prompts', () => {
   });
 
   it('of every task have one word per label, and one mask', () => {
-    for (const task of Object.values(ALL_TASKS)) {
+    for (const task of Object.values(ALL_TASKS).filter(({ head }) => head !== 'span')) {
       const row = example('a', {
         pair: 'b',
         candidates: task.labels.map(({ value }) => `词${value}`),
@@ -163,6 +185,8 @@ describe('prompts', () => {
           unimcPassage: 'p',
           before: '',
           after: '',
+          plainBefore: '',
+          plainAfter: '',
         },
       });
       const { cloze, infill, lm, lmLabelFirst, unimc, nli } = task.prompts ?? {};

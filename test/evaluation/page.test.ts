@@ -58,7 +58,7 @@ describe('the report page', () => {
 
   it('lists the surest mistakes first', async () => {
     const { run } = await runOf('poet');
-    const surest = run.worst.map(({ probability }) => probability);
+    const surest = run.worst.map(({ probability }) => probability!);
     expect(surest).toEqual([...surest].sort((a, b) => b - a));
     expect(run.worst[0]!.texts).toEqual([expect.stringMatching(/^\p{Script=Han}/u)]);
     expect(run.worst).toHaveLength(Math.min(20, run.examples - run.correct));

@@ -102,6 +102,7 @@ function reportOptions(command: Command): void {
         'clue',
         'clue1.1',
         'fewclue',
+        'zeroclue',
       ]),
     );
 }

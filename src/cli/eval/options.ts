@@ -1,7 +1,7 @@
 /** The options of fsb eval as its parts read them. */
 import type { MethodName } from '../../evaluation/methods/method.ts';
 import type { LmForm } from '../../evaluation/methods/open.ts';
-import type { Benchmark } from '../../evaluation/submission.ts';
+import type { Benchmark } from '../../evaluation/submission-files.ts';
 import type { Pooling } from '../../pipelines/embed.ts';
 import type { RunningOptions } from '../running.ts';
 

@@ -4,14 +4,15 @@ import path from 'node:path';
 import type { ClueTask } from '../../evaluation/clue-task.ts';
 import { answersOf, predictSplit } from '../../evaluation/evaluate.ts';
 import { JOURNAL_SUFFIX } from '../../evaluation/merge.ts';
+import { type Complaint, lintSubmission, submissionText } from '../../evaluation/submission.ts';
 import {
+  BENCHMARKS,
   type Benchmark,
-  type Complaint,
-  lintSubmission,
-  submissionLines,
+  type SubmissionForm,
   submissionPlace,
+  taskOfFormerName,
   taskOfSubmission,
-} from '../../evaluation/submission.ts';
+} from '../../evaluation/submission-files.ts';
 import { getClueTask } from '../../evaluation/tasks/index.ts';
 import { IntegrityError, NotFoundError, UsageError, ValidationError } from '../../util/errors.ts';
 import { pathExists, writeBytes } from '../../util/files.ts';
@@ -28,6 +29,9 @@ import { answeringsOf } from './training.ts';
 const MAX_SHOWN = 20;
 /** The largest real file is that of cmnli, under 1 MB. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Where several benchmarks fit: the one whose tests are today's. */
+const BY_PREFERENCE = ['clue1.1', 'clue', 'fewclue', 'zeroclue'] as const satisfies readonly Benchmark[];
 
 /** Predicts the test split of each task and zips the answers. */
 export async function writeSubmission(context: Context, names: string, options: EvalOptions): Promise<void> {
@@ -52,10 +56,10 @@ export async function writeSubmission(context: Context, names: string, options: 
   await mkdir(out, { recursive: true });
   const files: { name: string; bytes: Uint8Array }[] = [];
   for (const chosen of tasks) {
-    const { file, split } = submissionPlace(benchmark, chosen.task.name)!;
+    const { file, split, form } = submissionPlace(benchmark, chosen.task.name)!;
     files.push({
       name: file,
-      bytes: Buffer.from(await answerTask(context, chosen, options.split ?? split, options, out)),
+      bytes: Buffer.from(await answerTask(context, chosen, { split: options.split ?? split, form, out }, options)),
     });
   }
   await mkdir(path.dirname(target), { recursive: true });
@@ -67,21 +71,25 @@ export async function writeSubmission(context: Context, names: string, options: 
 /** Checks a submission; throws ValidationError (exit code 9) with what is wrong. */
 export async function lintFile(context: Context, file: string, options: EvalOptions): Promise<void> {
   const named = options.task === undefined ? undefined : (await chooseTasks(options.task)).map(({ task }) => task);
-  const benchmark = benchmarkOf(named ?? [], options.benchmark);
-  const complaints: Complaint[] = [];
   const entries = await readEntries(file);
+  const benchmark = benchmarkOf(named ?? [], options.benchmark ?? (named ? undefined : benchmarkOfFiles(entries)));
+  const complaints: Complaint[] = [];
   const found = new Set<string>();
   for (const { name, bytes } of entries) {
     const base = path.posix.basename(name);
-    const key = taskOfSubmission(benchmark, base);
+    const former = taskOfFormerName(benchmark, base);
+    const key = taskOfSubmission(benchmark, base) ?? former;
     const task = key === undefined ? onlyTask(entries, named) : getClueTask(key);
     if (!task) {
       complaints.push({ file: name, message: `is no file of ${benchmark}` });
       continue;
     }
+    const { file: rightName, form } = submissionPlace(benchmark, task.name)!;
+    if (former !== undefined) complaints.push({ file: name, message: `is called ${rightName} since September 2021` });
     if (name !== base) complaints.push({ file: name, message: 'lies in a folder; the leaderboard reads the root' });
     found.add(task.name);
-    complaints.push(...lintSubmission(task, name, bytes, await testIds(context, task, benchmark, options)));
+    const expectedIds = await testIds(context, task, benchmark, options);
+    complaints.push(...lintSubmission({ task, form, file: name, bytes, expectedIds }));
   }
   for (const task of named ?? [])
     if (!found.has(task.name))
@@ -94,9 +102,8 @@ export async function lintFile(context: Context, file: string, options: EvalOpti
 async function answerTask(
   context: Context,
   chosen: ChosenTask,
-  split: string,
+  { split, form, out }: { readonly split: string; readonly form: SubmissionForm; readonly out: string },
   options: EvalOptions,
-  out: string,
 ): Promise<string> {
   const { task } = chosen;
   const data = await loadTask(context, chosen, options, split);
@@ -123,7 +130,7 @@ async function answerTask(
         signal: context.signal,
       });
       const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
-      return submissionLines(task, answersOf(header, rows));
+      return submissionText(form, answersOf(header, rows));
     } finally {
       progress.stop();
     }
@@ -134,12 +141,19 @@ async function answerTask(
 function benchmarkOf(tasks: readonly ClueTask[], named?: Benchmark): Benchmark {
   const lacks = (benchmark: Benchmark): ClueTask | undefined =>
     tasks.find((task) => submissionPlace(benchmark, task.name) === undefined);
-  const found = named ?? (['clue1.1', 'clue', 'fewclue'] as const).find((benchmark) => !lacks(benchmark));
+  const found = named ?? BY_PREFERENCE.find((benchmark) => !lacks(benchmark));
   const lacking = found && lacks(found);
   if (found && !lacking) return found;
   throw new UsageError(
     lacking ? `${found} has no ${lacking.name}` : `no benchmark has all of ${tasks.map(({ name }) => name).join(', ')}`,
-    { code: 'no-benchmark', hint: 'submit the tasks of one benchmark: clue, clue1.1 or fewclue' },
+    { code: 'no-benchmark', hint: `submit the tasks of one benchmark: ${BENCHMARKS.join(', ')}` },
+  );
+}
+
+/** The benchmark that knows every file by name, or undefined. */
+function benchmarkOfFiles(entries: readonly { readonly name: string }[]): Benchmark | undefined {
+  return BY_PREFERENCE.find((benchmark) =>
+    entries.every(({ name }) => taskOfSubmission(benchmark, path.posix.basename(name)) !== undefined),
   );
 }
 

@@ -1,7 +1,8 @@
 /**
  * Cloze (PET, Schick & Schütze 2021): the label words compete for the masks of a pattern, all masks filled in one pass.
  * Score = Σ over the masks of ln softmax over the vocabulary's tokens (rows of padding left out), as FewCLUE's baselines
- * have it (baselines/models_keras/pet). Token types are 0 throughout.
+ * have it (baselines/models_keras/pet). Token types are 0 throughout. Candidates of a row that differ in length are read
+ * with as many masks as each has tokens, and the mean over the masks compares them.
  */
 import type { Encoder } from '../../pipelines/encoder.ts';
 import { logSumExp } from '../../tensor/math.ts';
@@ -14,12 +15,13 @@ import { labelWords, splitAtMask, wordCache } from './prompt.ts';
 /** Logits over a vocabulary of 21 128 for every token: 87 MB a batch. */
 export const CLOZE_BATCH_TOKENS = 1024;
 
-interface ClozeRow {
+/** The pattern with a number of masks, and the words that have so many tokens. */
+interface Reading {
   readonly ids: readonly number[];
   /** Positions of the masks in `ids`. */
   readonly masks: readonly number[];
-  /** Ids of each label's word, as many as masks. */
-  readonly words: readonly (readonly number[])[];
+  /** Places of the words among the row's, and their ids, as many as masks. */
+  readonly words: readonly { readonly place: number; readonly ids: readonly number[] }[];
 }
 
 /** Throws UnsupportedError for a model without a masked language model or mask token. */
@@ -34,25 +36,30 @@ export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt)
   const plain = (text: string): number[] => tokenizer.encodeIds(text, { addSpecialTokens: false }).ids;
   const idsOf = wordCache(plain);
 
-  const encode = (example: Example): ClozeRow => {
+  const encode = (example: Example): readonly Reading[] => {
     const words = labelWords(task, prompt.words, example).map(idsOf);
-    const count = words[0]!.length;
-    const odd = words.findIndex((word) => word.length !== count);
-    if (odd >= 0)
+    const odd = words.findIndex((word) => word.length !== words[0]!.length);
+    if (odd >= 0 && prompt.words !== 'candidates')
       throw new UsageError(
         `${task.name}: label words must have as many tokens as one another to share the masks; ` +
-          `"${task.labels[0]!.value}" has ${count}, "${task.labels[odd]!.value}" ${words[odd]!.length}`,
+          `"${task.labels[0]!.value}" has ${words[0]!.length}, "${task.labels[odd]!.value}" ${words[odd]!.length}`,
         { code: 'label-words' },
       );
-    if (count > maxLength - 2)
-      throw new UsageError(`${task.name}: ${count} masks do not fit into ${maxLength} tokens`, {
-        code: 'prompt-too-long',
-      });
     const [before, after] = splitAtMask(prompt.pattern, example).map(plain) as [number[], number[]];
-    const body = [...before, ...words[0]!.map(() => mask.id), ...after];
-    const start = windowStart(before.length + count, maxLength - 2);
-    const ids = [cls.id, ...body.slice(start, start + maxLength - 2), sep.id];
-    return { ids, masks: words[0]!.map((_, k) => 1 + before.length - start + k), words };
+    return [...new Set(words.map((word) => word.length))].map((count) => {
+      if (count > maxLength - 2)
+        throw new UsageError(`${task.name}: ${count} masks do not fit into ${maxLength} tokens`, {
+          code: 'prompt-too-long',
+        });
+      const masks = Array.from({ length: count }, () => mask.id);
+      const body = [...before, ...masks, ...after];
+      const start = windowStart(before.length + count, maxLength - 2);
+      return {
+        ids: [cls.id, ...body.slice(start, start + maxLength - 2), sep.id],
+        masks: masks.map((_, k) => 1 + before.length - start + k),
+        words: words.flatMap((ids, place) => (ids.length === count ? [{ place, ids }] : [])),
+      };
+    });
   };
 
   return {
@@ -63,11 +70,27 @@ export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt)
     async prepare(examples, signal) {
       const rows = await encodeAll(examples, encode, signal);
       return {
-        lengths: rows.map(({ ids }) => ids.length),
+        lengths: rows.map((readings) => Math.max(...readings.map(({ ids }) => ids.length))),
         async score(indices, stop) {
           const batch = indices.map((index) => rows[index]!);
-          const outputs = await model.run(batch, ['mlm_logits'], stop);
-          return outputs.map(([output], i) => atMasks(output!, batch[i]!, model.vocabularySize));
+          const scores = batch.map(
+            (readings) => new Float32Array(readings.reduce((n, { words }) => n + words.length, 0)),
+          );
+          // first readings together, then second ones: never more rows at a time than were planned for
+          for (let k = 0; batch.some((readings) => readings.length > k); k++) {
+            const active = batch.flatMap((readings, i) => readings.slice(k, k + 1).map((reading) => ({ i, reading })));
+            const outputs = await model.run(
+              active.map(({ reading }) => reading),
+              ['mlm_logits'],
+              stop,
+            );
+            for (const [at, { i, reading }] of active.entries()) {
+              const sums = atMasks(outputs[at]![0]!, reading, model.vocabularySize);
+              const divisor = batch[i]!.length > 1 ? reading.masks.length : 1;
+              for (const [w, { place }] of reading.words.entries()) scores[i]![place] = sums[w]! / divisor;
+            }
+          }
+          return scores;
         },
       };
     },
@@ -79,14 +102,14 @@ export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt)
 /** Cut at the right; where a mask would fall away, the window slides until the last mask is its last token. */
 const windowStart = (masksEnd: number, room: number): number => Math.max(0, masksEnd - room);
 
-/** Σ over the masks of the log-probability of each word's token, (labels). */
+/** Σ over the masks of the log-probability of each word's token, (words). */
 function atMasks(
   { shape, values }: { readonly shape: readonly number[]; readonly values: Float32Array },
-  { masks, words }: ClozeRow,
+  { masks, words }: Reading,
   vocabularySize: number,
-): Float32Array {
+): number[] {
   const columns = shape[1]!;
   const rows = masks.map((at) => values.subarray(at * columns, at * columns + vocabularySize));
   const totals = rows.map(logSumExp);
-  return Float32Array.from(words, (word) => word.reduce((sum, id, k) => sum + rows[k]![id]! - totals[k]!, 0));
+  return words.map(({ ids }) => ids.reduce((sum, id, k) => sum + rows[k]![id]! - totals[k]!, 0));
 }

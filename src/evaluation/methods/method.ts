@@ -9,8 +9,13 @@ export type MethodName = (typeof METHODS)[number];
 export interface PreparedExamples {
   /** Tokens of each example, without padding: what batches are planned by. */
   readonly lengths: readonly number[];
-  /** For each of the given examples one score per label, in the order of the task's labels. More is likelier. */
+  /**
+   * For each of the given examples one score per label (per candidate, where the row has its own), in the order of the
+   * task's labels. More is likelier. Open questions: the score of the answer alone.
+   */
   score(indices: readonly number[], signal?: AbortSignal): Promise<Float32Array[]>;
+  /** Open questions: the answer of an example that has been scored. */
+  answerOf?(index: number): string;
 }
 
 export interface Method {

@@ -5,11 +5,10 @@ import { EncoderDecoder } from '../../pipelines/encoder-decoder.ts';
 import { type Manifest, readManifest } from '../../registry/manifest.ts';
 import { UnsupportedError, UsageError } from '../../util/errors.ts';
 import type { ClueTask, Prompts } from '../clue-task.ts';
-import { encoderScorer } from '../encoder-scorer.ts';
 import { isClassifierOf, type LabelOrder } from '../labels.ts';
 import { defaultTrainSplit } from '../training-splits.ts';
 import { clozeMethod } from './cloze.ts';
-import { headMethod } from './head.ts';
+import { fineTunedMethod } from './fine-tuned.ts';
 import { infillMethod } from './infill.ts';
 import { lmMethod } from './lm.ts';
 import type { Method, MethodName } from './method.ts';
@@ -116,13 +115,10 @@ const KINDS: Readonly<Record<MethodName, Kind>> = {
       ),
   },
   head: {
-    needs: 'it has no classification head',
-    can: hasHead,
+    needs: 'it has no fine-tuned head',
+    can: (manifest) => hasHead(manifest) || has(manifest, 'start_logits'),
     suits: () => true,
-    open: async (folder, options) =>
-      answering('head', await Encoder.open(folder, options), (model, task, { labelOrder, maxLength }) =>
-        headMethod({ task, scorer: encoderScorer(model), labelOrder, maxLength }),
-      ),
+    open: async (folder, options) => answering('head', await Encoder.open(folder, options), fineTunedMethod),
   },
   unimc: {
     needs: 'it has no masked language model head',

@@ -31,8 +31,11 @@ export function splitAtMask(pattern: string, example: Example): readonly [before
   return [fillPrompt(parts[0]!, example), fillPrompt(parts[1]!, example)];
 }
 
-/** The label words of a row, in the order of the task's labels. Throws UsageError where one is missing. */
+/** The label words of a row, in the order of the task's labels; a row's own candidates may be fewer. Throws UsageError where one is missing. */
 export function labelWords(task: ClueTask, words: LabelWords, example: Example): readonly string[] {
+  // a row may offer fewer candidates than the task has labels: the other labels are not in question
+  if (words === 'candidates' && example.candidates && example.candidates.length <= task.labels.length)
+    return example.candidates;
   const list = words === 'candidates' ? example.candidates : task.labels.map(({ value }) => words[value]);
   const missing = task.labels.find((_, i) => !list?.[i]);
   if (list && list.length === task.labels.length && missing === undefined) return list as string[];

@@ -3,7 +3,10 @@ import { closestNames } from '../../util/closest.ts';
 import { NotFoundError } from '../../util/errors.ts';
 import type { ClueTask } from '../clue-task.ts';
 import { afqmc } from './afqmc.ts';
+import { c3 } from './c3.ts';
+import { chid } from './chid.ts';
 import { cmnli } from './cmnli.ts';
+import { cmrc2018 } from './cmrc2018.ts';
 import { csl } from './csl.ts';
 import { fewBustm } from './fewclue/bustm.ts';
 import { fewChid } from './fewclue/chid.ts';
@@ -23,6 +26,9 @@ import { wsc } from './wsc.ts';
 /** The seven tasks that the Fengshenbang tables compare models by, and the bundled one. */
 export const CLUE_TASKS = { afqmc, tnews, iflytek, ocnli, cmnli, wsc, csl, poet } satisfies Record<string, ClueTask>;
 
+/** The reading tasks of CLUE 1.1. */
+export const READING_TASKS = { cmrc2018, c3, chid } satisfies Record<string, ClueTask>;
+
 /** FewCLUE's nine; ZeroCLUE is the same without training. */
 export const FEWCLUE_TASKS = {
   'fewclue-eprstmt': fewEprstmt,
@@ -36,11 +42,15 @@ export const FEWCLUE_TASKS = {
   'fewclue-cluewsc': fewCluewsc,
 } satisfies Record<string, ClueTask>;
 
-export const ALL_TASKS: Readonly<Record<string, ClueTask>> = { ...CLUE_TASKS, ...FEWCLUE_TASKS };
+export const ALL_TASKS: Readonly<Record<string, ClueTask>> = { ...CLUE_TASKS, ...READING_TASKS, ...FEWCLUE_TASKS };
 
 /** Names that stand for several tasks. */
 export const TASK_GROUPS: Readonly<Record<string, readonly string[]>> = {
   clue: Object.keys(CLUE_TASKS).filter((name) => name !== 'poet'),
+  'clue1.1': [
+    ...Object.keys(CLUE_TASKS).filter((name) => !['poet', 'cmnli'].includes(name)),
+    ...Object.keys(READING_TASKS),
+  ],
   fewclue: Object.keys(FEWCLUE_TASKS),
   zeroclue: Object.keys(FEWCLUE_TASKS),
 };
