@@ -1,6 +1,6 @@
 /** A cache in the memory of a device gives what a cache in our arrays gives: on the CPU's memory everywhere, on WebGPU where it is. */
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Explanation } from '../../src/engine/explanation.ts';
 import { openSession } from '../../src/engine/open-session.ts';
 import type { Session } from '../../src/engine/session.ts';
@@ -12,6 +12,13 @@ import { KeyValueCache } from '../../src/pipelines/key-value-cache.ts';
 import { testedDevices } from '../helpers/devices.ts';
 import { convertMini } from '../helpers/minis.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
+
+// attention stays on the device even where the check fails: that concerns 32 and more new tokens at once, of which none is here
+vi.mock('../../src/engine/attention-check.ts', () => ({ attentionOnCpu: async () => [] }));
+
+const BEAMS = 3;
+/** The widest vocabulary of the minis. */
+const COLUMNS = 3456;
 
 const scratch = scratchFolder('device-cache');
 const devices = await testedDevices();
@@ -101,7 +108,7 @@ describe.each(devices.filter((device) => device !== 'cpu'))('on %s', (device) =>
         );
         const beams = await generator.generate(name === 'randeng-mini' ? prompt : { ids: prompt.ids }, {
           ...settings,
-          numBeams: 3,
+          numBeams: BEAMS,
         });
         await generator.dispose();
         return [...sequences, ...beams.sequences].map(({ tokens }) => tokens);
@@ -109,10 +116,10 @@ describe.each(devices.filter((device) => device !== 'cpu'))('on %s', (device) =>
       const told: Explanation[] = [];
       expect(await write(device, told)).toEqual(await write('cpu'));
       const decoder = told.find(({ graph }) => !graph.includes('encoder_model'))!;
-      const isThere = decoder.operators.some((use) => use.operator === 'GroupQueryAttention' && use.device === device);
-      // a step sends ids, positions and lengths; keys and values stay where attention is
-      if (isThere) expect(decoder.lastRun!.toDeviceBytes).toBeLessThan(1024);
-      else console.warn(`${device} leaves attention to the CPU here: its cache is not tested`);
+      expect(decoder.operators).toContainEqual(expect.objectContaining({ operator: 'GroupQueryAttention', device }));
+      // the last step of the beams sends ids, positions and lengths and gets rows of logits: no key or value crosses
+      expect(decoder.lastRun!.toDeviceBytes).toBeLessThan(1024);
+      expect(decoder.lastRun!.toHostBytes).toBeLessThan(4 * BEAMS * COLUMNS + 1024);
     },
   );
 });

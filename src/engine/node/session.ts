@@ -20,6 +20,7 @@ import {
   type Session,
   type SessionSettings,
 } from '../session.ts';
+import { disableTelemetry } from '../telemetry.ts';
 import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
 import { NodeBinding } from './binding.ts';
 import { fromOrtTensor, toOrtTensor } from './value.ts';
@@ -162,6 +163,7 @@ export class NodeSession implements Session {
 
 async function loadModule(): Promise<OrtModule> {
   try {
+    disableTelemetry();
     const ort = await import('onnxruntime-node');
     ort.env.logLevel = 'fatal'; // every error is also thrown
     return ort;
