@@ -1,6 +1,7 @@
 /** The library: what the command line is made of. Paths in, values out; nothing is printed. */
 export { type Checkpoint, openCheckpoint } from './checkpoint/open.ts';
 export { type ConvertOptions, convertCheckpoint } from './convert/convert.ts';
+export type { Explanation, Traffic } from './engine/explanation.ts';
 export { type LoadedSplit, loadSplit } from './evaluation/dataset.ts';
 export { encoderScorer } from './evaluation/encoder-scorer.ts';
 export { type EvaluationRun, evaluate, evaluateHead } from './evaluation/evaluate.ts';

@@ -34,7 +34,8 @@ export async function explained<T>(
   try {
     return await use({ onExplanation: (explanation) => explanations.push(explanation) });
   } finally {
-    for (const explanation of explanations) process.stderr.write(`${await textOf(context, explanation)}\n`);
+    for (const explanation of explanations.filter(({ runs }) => runs > 0))
+      process.stderr.write(`${await textOf(context, explanation)}\n`);
     output.releaseDocument({ explain: explanations });
   }
 }

@@ -31,6 +31,8 @@ export interface Session {
   run(feeds: Feeds, outputs: readonly string[], options?: RunOptions): Promise<Record<string, Tensor>>;
   /** Inputs and outputs bound once to arrays of the caller, for runs that update them in place. */
   createBinding(): Binding;
+  /** Whether the graph reads this input in the memory of a device, so that an array of ours crosses for it. */
+  isOnDevice(input: string): boolean;
   /** Memory of the device, for values that stay there between runs; undefined where the binding cannot have it (JavaScript API). */
   readonly deviceMemory: DeviceMemory | undefined;
   /** Waits for the runs under way, then frees everything. Calling it again is fine; running afterwards is an error. */

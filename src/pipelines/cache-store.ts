@@ -20,6 +20,8 @@ export interface CacheStore {
 
 /** An empty cache for the inputs of a session that `pattern` matches. */
 export function openCache(session: Session, pattern: RegExp): CacheStore {
-  const memory = session.device === 'cpu' ? undefined : session.deviceMemory;
+  const pasts = session.inputs.filter(({ name }) => pattern.test(name));
+  // where attention runs on the CPU, the cache belongs there too
+  const memory = pasts.every(({ name }) => session.isOnDevice(name)) ? session.deviceMemory : undefined;
   return memory ? new DeviceCache(session.inputs, pattern, memory) : new CacheArrays(session.inputs, pattern);
 }

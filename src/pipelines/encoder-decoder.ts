@@ -279,12 +279,12 @@ class SourceCache {
 
   async rearrange(parents: readonly number[]): Promise<void> {
     // every row answers the same source: only their number matters
-    if (parents.length !== this.#arrays.rows)
-      await this.#arrays.rearrange(
-        parents.map(() => 0),
-        this.#memory.mask.length,
-        this.#memory.mask.length,
-      );
+    if (parents.length === this.#arrays.rows) return;
+    await this.#arrays.rearrange(
+      parents.map(() => 0),
+      this.#memory.mask.length,
+      this.#memory.mask.length,
+    );
     this.#isBound = false;
   }
 

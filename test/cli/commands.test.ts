@@ -7,6 +7,9 @@ import { type RunFsbOptions, runFsb } from '../helpers/run-fsb.ts';
 import { scratchFolder } from '../helpers/scratch.ts';
 
 const home = scratchFolder('cli');
+const MODEL = path.join(home, 'fsb', 'models', 'erlangshen-mini', 'fp32');
+/** A device that this platform can never have. */
+const ABSENT = process.platform === 'win32' ? 'coreml' : 'dml';
 const fsb = (args: readonly string[], options: Omit<RunFsbOptions, 'home'> = {}) => runFsb(args, { home, ...options });
 const json = async (args: readonly string[]) => {
   const { code, stdout, stderr } = await fsb([...args, '--json']);
@@ -75,7 +78,10 @@ describe('errors', () => {
     ],
     [['infer', 'erlangshen-mini', '--ids', '{'], 2, 'not valid JSON'],
     [['infer', 'erlangshen-mini', '--text', '月', '--outputs', 'nothing'], 8, 'it has last_hidden_state'],
-    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'cuda'], 8, 'cuda'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'cuda'], 8, 'device cuda:0 is not available'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'cuda:7'], 8, 'device cuda:7 is not available'],
+    [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', ABSENT], 8, `device ${ABSENT} is not available`],
+    [['verify', MODEL, '--device', ABSENT], 8, `device ${ABSENT} is not available`],
     [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'abacus'], 2, 'abacus'],
     [['fill-mask', 'erlangshen-mini', '[MASK]', '--threads', '0'], 2, '--threads 0'],
   ])('%j exits with %i', async (args, exitCode, message) => {
@@ -121,6 +127,71 @@ describe('hostile checkpoints', () => {
       stdout: `${out}\n`,
     });
     expect(existsSync(path.join(out, 'manifest.json'))).toBe(true);
+  });
+});
+
+describe('--explain', () => {
+  const TEXT = '床前明[MASK]光，疑是地上霜。';
+
+  it('says on stderr which operators ran where and what crossed, even with --quiet', async () => {
+    const args = ['fill-mask', 'erlangshen-mini', TEXT, '--top-k', '1', '--device', 'cpu', '--quiet'];
+    const plain = await fsb(args);
+    const { code, stdout, stderr } = await fsb([...args, '--explain']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: plain.stdout });
+    expect(plain.stderr).toBe('');
+    expect(stderr).toMatch(/^model\.onnx on cpu: 1 run\ndevice +operator +nodes +calls +% of time\n/);
+    expect(stderr).toMatch(/^cpu +MultiHeadAttention +4 +4 +\d+\.\d$/m);
+    expect(stderr).toContain('crossed per token: 0 B to the device, 0 B back');
+  });
+
+  it('speaks Chinese', async () => {
+    const args = ['similarity', 'erlangshen-mini', '月', '光', '--explain', '--quiet'];
+    const { stderr } = await fsb(args, { env: { FSB_LANG: 'zh' } });
+    expect(stderr).toMatch(/model\.onnx，设备 cpu：运行 \d 次/);
+    expect(stderr).toContain('每个词元的传输：到设备 0 B，回主存 0 B');
+  });
+
+  it('is in the JSON document', async () => {
+    const { code, stdout } = await fsb(['fill-mask', 'erlangshen-mini', TEXT, '--explain', '--json']);
+    expect(code).toBe(0);
+    const { schema, results, explain } = JSON.parse(stdout);
+    expect(schema).toBe('fsb.fill-mask/1');
+    expect(results).toHaveLength(1);
+    expect(explain).toMatchObject([
+      {
+        device: 'cpu',
+        runtime: 'capi',
+        runs: 1,
+        recordedRuns: 1,
+        traffic: { tokens: 14, toDeviceBytes: 0, toHostBytes: 0 },
+        lastRun: { tokens: 14 },
+      },
+    ]);
+    expect(explain[0].graph).toMatch(/model\.onnx$/);
+    expect(explain[0].operators).toContainEqual(
+      expect.objectContaining({ operator: 'MultiHeadAttention', device: 'cpu', nodes: 4, calls: 4 }),
+    );
+  });
+
+  it('has an entry per graph, and is in the document of an evaluation too', async () => {
+    const generate = await fsb(['generate', 'randeng-mini', '床前明<extra_id_0>光', '--explain', '--json']);
+    const graphs = JSON.parse(generate.stdout).explain.map(({ graph }: { graph: string }) => path.basename(graph));
+    expect(graphs.sort()).toEqual(['decoder_model_merged.onnx', 'encoder_model.onnx']);
+    const evaluation = await fsb(['eval', '--task', 'poet', '--limit', '5', '--explain', '--json']);
+    expect(JSON.parse(evaluation.stdout)).toMatchObject({ schema: 'fsb.eval/1', explain: [{ device: 'cpu' }] });
+  });
+
+  it('works for the probes of verify, and leaves no file behind', async () => {
+    const temporary = path.join(home, 'explain-tmp');
+    mkdirSync(temporary);
+    const { code, stdout } = await fsb(['verify', MODEL, '--explain', '--json'], {
+      env: { TMPDIR: temporary },
+    });
+    expect(code).toBe(0);
+    const { schema, ok, explain } = JSON.parse(stdout);
+    expect({ schema, ok }).toEqual({ schema: 'fsb.verify/1', ok: true });
+    expect(explain[0]).toMatchObject({ device: 'cpu', graph: expect.stringContaining('.onnx') });
+    expect(readdirSync(temporary)).toEqual([]); // neither ours nor ONNX Runtime's telemetry
   });
 });
 

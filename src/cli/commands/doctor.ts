@@ -77,10 +77,12 @@ async function runtime(): Promise<Check[]> {
 
 async function devices(): Promise<Check[]> {
   const reports = await listDevices();
-  return reports.map(({ device, available, reason, hint }) => ({
+  return reports.map(({ device, available, reason, hint, limitation }) => ({
     name: `device ${device}`,
     ok: available,
-    detail: available ? 'works' : [reason ?? 'does not work', ...(hint ? [hint] : [])].join('; '),
+    detail: available
+      ? `works${limitation ? `; ${limitation}` : ''}`
+      : [reason ?? 'does not work', ...(hint ? [hint] : [])].join('; '),
   }));
 }
 

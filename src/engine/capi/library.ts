@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { messageOf, UnsupportedError } from '../../util/errors.ts';
+import { disableTelemetry } from '../telemetry.ts';
 import { type NativeFunction, type OrtApi, type Pointer, wrapFunctions } from './calls.ts';
 import { besideProvider } from './cuda.ts';
 import { API_VERSION, ARGUMENTS, FUNCTIONS, type FunctionName, RESULTS } from './functions.ts';
@@ -92,6 +93,7 @@ type Koffi = typeof import('koffi')['default'];
 
 function readLibrary(koffi: Koffi, file: string): Loaded {
   ensureStacks(koffi);
+  disableTelemetry();
   const library = koffi.load(file);
   // OrtGetApiBase is the only symbol; it leads to { OrtApi* GetApi(version); const char* GetVersionString(); }
   const base: { GetApi: Pointer; GetVersionString: Pointer } = koffi.decode(

@@ -1,8 +1,9 @@
 /** A session through the C API: runs on another thread, and what it holds is freed exactly once. */
 import path from 'node:path';
+import { attentionOnCpu } from '../attention-check.ts';
 import { checkFeeds, checkOutputs } from '../checks.ts';
-import { DEVICES, type Device, deviceNotInBuild, deviceUnavailable } from '../device.ts';
-import { loadFailure, readable } from '../errors.ts';
+import { DEVICES } from '../device.ts';
+import { loadFailure } from '../errors.ts';
 import { RunRecorder } from '../explanation.ts';
 import { Lifetime } from '../lifetime.ts';
 import { createProfileFolder, type ProfileFolder } from '../profile.ts';
@@ -12,25 +13,21 @@ import {
   type Feeds,
   type ModelSource,
   nameOf,
-  type OptimizationLevel,
   type RunOptions,
   type Session,
   type SessionSettings,
 } from '../session.ts';
 import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
-import { heavyOnCpu, RECORD_ASSIGNMENT } from './assignments.ts';
+import { heavyOnCpu } from './assignments.ts';
 import { CapiBinding } from './binding.ts';
-import { OrtError, type Pointer } from './calls.ts';
-import { providerOptions } from './cuda.ts';
+import type { Pointer } from './calls.ts';
 import { CapiDeviceMemory } from './device-memory.ts';
 import { diagnosed } from './diagnosis.ts';
-import { LOG_SEVERITY, type Runtime } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
+import { applySettings } from './session-options.ts';
 import { runTerminable } from './terminable.ts';
 import { copyValue, type LentValue, lendTensor } from './value.ts';
 import { readDevicePlaces, readInputs, readOutputs } from './value-infos.ts';
-
-/** GraphOptimizationLevel of the C API. */
-const OPTIMIZATION_LEVELS: Record<OptimizationLevel, number> = { none: 0, basic: 1, extended: 2, all: 99 };
 
 export class CapiSession implements Session {
   readonly runtime = 'capi';
@@ -45,14 +42,16 @@ export class CapiSession implements Session {
   readonly #settings: SessionSettings;
   readonly #recording: Recording | undefined;
   #memory: CapiDeviceMemory | undefined;
+  #inputsOnDevice: ReadonlySet<string> | undefined;
 
   /** Loads a graph on another thread. Throws the errors of runtimeFailure and UnsupportedError for the device. */
   static async open(runtime: Runtime, model: ModelSource, settings: SessionSettings): Promise<CapiSession> {
     const { api, environment } = runtime;
+    const onCpu = await attentionOnCpu(model, settings, (graph, its) => CapiSession.open(runtime, graph, its));
     const options = api.CreateSessionOptions();
     const profile = settings.onExplanation && (await createProfileFolder());
     try {
-      applySettings(runtime, options, settings);
+      applySettings(runtime, options, settings, onCpu);
       if (profile) api.EnableProfiling(options, profile.prefix);
       const handle = await runtime.calls.use(() =>
         typeof model === 'string'
@@ -61,7 +60,7 @@ export class CapiSession implements Session {
       );
       try {
         const session = new CapiSession(runtime, handle, nameOf(model), settings, profile);
-        if (settings.device.kind !== 'cpu') session.#warnOfCpu();
+        if (settings.device.kind !== 'cpu') session.#warnOfCpu(onCpu.length > 0);
         return session;
       } catch (error) {
         api.ReleaseSession(handle);
@@ -124,6 +123,12 @@ export class CapiSession implements Session {
     return results;
   }
 
+  isOnDevice(input: string): boolean {
+    this.#lifetime.assertAlive();
+    this.#inputsOnDevice ??= readDevicePlaces(this.#runtime, this.#handle, 'Input');
+    return this.#inputsOnDevice.has(input);
+  }
+
   get deviceMemory(): DeviceMemory | undefined {
     this.#lifetime.assertAlive();
     const entry = DEVICES[this.#settings.device.kind];
@@ -174,12 +179,15 @@ export class CapiSession implements Session {
   }
 
   /** A model that runs on a GPU only in part is slow in a way that nobody would look for. */
-  #warnOfCpu(): void {
+  #warnOfCpu(isAttentionWrong: boolean): void {
     const heavy = [...this.heavyOnCpu()].map(([type, count]) => `${type} (${count})`);
-    if (heavy.length > 0)
-      this.#settings.onWarning(
-        `${path.basename(this.#name)}: ${this.device} cannot run ${heavy.join(', ')}: these run on the CPU, their values cross for it; --explain shows what that costs`,
-      );
+    if (heavy.length === 0) return;
+    const reason = isAttentionWrong
+      ? 'computes attention wrong with this driver (checked just now) or has no such operator'
+      : 'has no such operator';
+    this.#settings.onWarning(
+      `${path.basename(this.#name)}: ${heavy.join(', ')} on the CPU, since ${this.device} ${reason}; --explain shows what that costs`,
+    );
   }
 
   async #run(feeds: Feeds, outputs: readonly string[], signal?: AbortSignal): Promise<Record<string, Tensor>> {
@@ -198,44 +206,5 @@ export class CapiSession implements Session {
       for (const input of inputs) api.ReleaseValue(input.handle);
       for (const result of results) if (result !== null) api.ReleaseValue(result);
     }
-  }
-}
-
-function applySettings(runtime: Runtime, options: Pointer, settings: SessionSettings): void {
-  const { api } = runtime;
-  api.SetSessionLogSeverityLevel(options, LOG_SEVERITY);
-  api.SetIntraOpNumThreads(options, settings.threads);
-  api.SetSessionGraphOptimizationLevel(options, OPTIMIZATION_LEVELS[settings.optimization]);
-  for (const [key, value] of Object.entries(settings.config)) api.AddSessionConfigEntry(options, key, value);
-  if (settings.device.kind === 'cpu') return;
-  for (const [key, value] of Object.entries(RECORD_ASSIGNMENT)) api.AddSessionConfigEntry(options, key, value);
-  appendProvider(runtime, options, settings.device);
-}
-
-/** Adds the provider of a GPU, or throws UnsupportedError with the reason why it cannot be. */
-function appendProvider(runtime: Runtime, options: Pointer, device: Device): void {
-  const { api, providers } = runtime;
-  const entry = DEVICES[device.kind];
-  if (!providers.includes(entry.provider)) throw deviceNotInBuild(device, providers);
-  try {
-    if (device.kind === 'cuda') appendCuda(runtime, options, device);
-    else if ('appendName' in entry) api.SessionOptionsAppendExecutionProvider(options, entry.appendName, [], [], 0);
-  } catch (error) {
-    if (!(error instanceof OrtError)) throw error;
-    throw deviceUnavailable(device, readable(error.message), error);
-  }
-}
-
-/** CUDA's options are an object of their own; updating them already loads the provider's library. */
-function appendCuda({ api, library }: Runtime, options: Pointer, device: Device): void {
-  const cuda = api.CreateCUDAProviderOptions();
-  try {
-    library.skipDestructors();
-    const entries = Object.entries(providerOptions(device));
-    const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
-    api.UpdateCUDAProviderOptions(cuda, keys, values, entries.length);
-    api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda);
-  } finally {
-    api.ReleaseCUDAProviderOptions(cuda);
   }
 }

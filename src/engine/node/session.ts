@@ -4,6 +4,7 @@
  */
 import type * as Ort from 'onnxruntime-node';
 import { messageOf, UnsupportedError } from '../../util/errors.ts';
+import { attentionOnCpu } from '../attention-check.ts';
 import { checkFeeds, checkOutputs } from '../checks.ts';
 import { DEVICES, deviceNotInBuild } from '../device.ts';
 import { loadFailure, runtimeFailure } from '../errors.ts';
@@ -19,6 +20,7 @@ import {
   type Session,
   type SessionSettings,
 } from '../session.ts';
+import { disableTelemetry } from '../telemetry.ts';
 import { elementsOf, type Tensor, type ValueInfo } from '../tensor.ts';
 import { NodeBinding } from './binding.ts';
 import { fromOrtTensor, toOrtTensor } from './value.ts';
@@ -45,9 +47,16 @@ export class NodeSession implements Session {
     const { device } = settings;
     const backends = ort.listSupportedBackends().map((backend) => backend.name);
     if (!backends.includes(device.kind)) throw deviceNotInBuild(device, backends);
+    const onCpu = await attentionOnCpu(model, settings, (graph, its) => NodeSession.open(graph, its));
     const profile = settings.onExplanation && (await createProfileFolder());
     const options: Ort.InferenceSession.SessionOptions = {
-      executionProviders: [{ name: device.kind, ...('indexed' in DEVICES[device.kind] && { deviceId: device.index }) }],
+      executionProviders: [
+        {
+          name: device.kind,
+          ...('indexed' in DEVICES[device.kind] && { deviceId: device.index }),
+          ...(onCpu.length > 0 && { forceCpuNodeNames: onCpu }),
+        },
+      ],
       intraOpNumThreads: settings.threads,
       graphOptimizationLevel: settings.optimization === 'none' ? 'disabled' : settings.optimization,
       logSeverityLevel: 4,
@@ -81,8 +90,7 @@ export class NodeSession implements Session {
     this.outputs = session.outputMetadata.map(toValueInfo);
     this.#onExplanation = settings.onExplanation;
     if (!profile) return;
-    // this API does not say where an input is used, so that on a GPU all of them count
-    const isOnDevice = (): boolean => settings.device.kind !== 'cpu';
+    const isOnDevice = (): boolean => this.isOnDevice();
     const recorder = new RunRecorder(isOnDevice, isOnDevice);
     this.#recording = new Recording(profile, recorder, () => session.endProfiling());
   }
@@ -104,6 +112,11 @@ export class NodeSession implements Session {
     const results = Object.fromEntries(outputs.map((name) => [name, fromOrtTensor(fetched[name]!)]));
     this.#recording?.recorder.add(Object.entries(feeds), Object.entries(results), elementsOf(feeds.input_ids));
     return results;
+  }
+
+  /** This API does not say, so that on a GPU every input counts. */
+  isOnDevice(): boolean {
+    return this.device !== 'cpu';
   }
 
   createBinding(): NodeBinding {
@@ -150,6 +163,7 @@ export class NodeSession implements Session {
 
 async function loadModule(): Promise<OrtModule> {
   try {
+    disableTelemetry();
     const ort = await import('onnxruntime-node');
     ort.env.logLevel = 'fatal'; // every error is also thrown
     return ort;
