@@ -23,8 +23,15 @@ export interface SessionOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Spinning worker threads burn a core while a session is idle and gain 0.3 ms a step. */
-const CONFIG = { 'session.intra_op.allow_spinning': '0', 'session.inter_op.allow_spinning': '0' };
+/** Of every session; `SessionOptions.config` wins. */
+export const SESSION_CONFIG: Readonly<Record<string, string>> = {
+  // spinning worker threads burn a core while a session is idle and gain 0.3 ms a step
+  'session.intra_op.allow_spinning': '0',
+  'session.inter_op.allow_spinning': '0',
+  // x64 without VNNI adds pairs of 8-bit products in 16 bits: uint8 · int8 saturates there (4 % wrong with large numbers, see
+  // test/engine/saturation.test.ts). With this ONNX Runtime takes its exact uint8 · uint8 kernels on such machines alone.
+  'session.x64quantprecision': '1',
+};
 
 /** More threads than this is a typing error. */
 const MAX_THREADS = 1024;
@@ -69,7 +76,7 @@ function toSettings({ device, threads, config, optimization }: SessionOptions): 
     device: parseDevice(device ?? 'auto'),
     threads: count,
     optimization: optimization ?? 'all',
-    config: { ...CONFIG, ...config },
+    config: { ...SESSION_CONFIG, ...config },
   };
 }
 
