@@ -2,7 +2,7 @@
 import type { MatrixSource, Weight } from '../onnx/graph.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { rowChunks } from '../tensor/lazy-tensor.ts';
-import { quantizeBlocks, quantizeRows } from './quantize.ts';
+import { quantizeBlocks, quantizeBlocksWithZeros, quantizeRows } from './quantize.ts';
 import { checkFinite, floatChunks } from './weight-bytes.ts';
 
 type QuantizedSource = Extract<Weight['source'], { kind: 'quantized' }>;
@@ -14,6 +14,7 @@ export class QuantizedWeights {
   readonly #tensors: ReadonlyMap<string, LazyTensor>;
   /** Scales of matrices whose integers are written and whose scales are not. */
   readonly #scales = new Map<string, Float32Array[]>();
+  readonly #zeroPoints = new Map<string, Uint8Array[]>();
 
   constructor(tensors: ReadonlyMap<string, LazyTensor>) {
     this.#tensors = tensors;
@@ -26,15 +27,27 @@ export class QuantizedWeights {
       yield* this.#values(weight, source, key);
       return;
     }
-    const scales = this.#scales.get(key);
-    if (!scales) throw new Error(`the scales "${weight.name}" come before their matrix`);
-    this.#scales.delete(key);
-    for (const part of scales) yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    const kept: Map<string, (Float32Array | Uint8Array)[]> = source.part === 'scales' ? this.#scales : this.#zeroPoints;
+    const parts = kept.get(key);
+    if (!parts) throw new Error(`"${weight.name}" comes before its matrix`);
+    kept.delete(key);
+    for (const part of parts) yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
   }
 
   async *#values(weight: Weight, { matrix, format }: QuantizedSource, key: string): AsyncGenerator<Uint8Array> {
     const scales: Float32Array[] = [];
     this.#scales.set(key, scales);
+    if (format.kind === 'blocks' && format.zeroPoints) {
+      const zeroPoints: Uint8Array[] = [];
+      this.#zeroPoints.set(key, zeroPoints);
+      for await (const rows of this.#rows(weight, matrix)) {
+        const quantized = quantizeBlocksWithZeros(rows, matrix.columns, format.blockSize);
+        scales.push(quantized.scales);
+        zeroPoints.push(quantized.zeroPoints);
+        yield quantized.values;
+      }
+      return;
+    }
     if (format.kind === 'blocks') {
       for await (const rows of this.#rows(weight, matrix)) {
         const quantized = quantizeBlocks(rows, matrix.columns, format.bits, format.blockSize);

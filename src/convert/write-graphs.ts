@@ -7,13 +7,15 @@ import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { FILE_SUFFIXES, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
+import { FILE_SUFFIXES, type Formats, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
 import { WeightBuffers } from './weight-buffers.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
 export interface WriteGraphsOptions {
   readonly dtype: WritableDtype;
+  /** Formats that stand instead of those of the dtype. */
+  readonly formats?: Formats | undefined;
   readonly onProgress?: ((progress: ConvertProgress) => void) | undefined;
   /** Told of weights that cannot be stored in the wanted type. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -79,11 +81,10 @@ async function buildGraphs(
   plans: readonly GraphPlan[],
   workload: Workload,
   tensors: ReadonlyMap<string, LazyTensor>,
-  { dtype, onWarning }: WriteGraphsOptions,
+  { dtype, formats, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
-  const options: GraphOptions = graphOptionsFor(dtype, workload);
+  const options: GraphOptions = { ...graphOptionsFor(dtype, workload), ...formats };
   const graphs = plans.map((plan) => plan.build(options));
-  if (options.weightDtype !== 'float16') return graphs;
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
   onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);

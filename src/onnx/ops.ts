@@ -28,10 +28,10 @@ export interface LinearWeights {
 /** x · W without bias: (…, in) → (…, out). Quantised where the graph's options say so. */
 export function linear(graph: Graph, address: string, x: Value, weights: LinearWeights): Value {
   const { tensors, inFeatures, outFeatures, layout = 'out-in', heads } = weights;
-  const { linear: format } = graph.options;
+  const format = graph.formatOf(tensors) ?? graph.options.linear ?? 'float32';
   const name = `${tensors.join('|')}${heads ? `|heads of ${heads.paddedSize}` : ''}`;
   const shape = [...x.shape.slice(0, -1), outFeatures];
-  if (format === undefined) return floatMatMul(graph, address, x, name, weights, shape);
+  if (format === 'float32' || format === 'float16') return floatMatMul(graph, address, x, name, weights, shape);
   const matrix = { tensors, rows: outFeatures, columns: inFeatures, transposed: layout === 'in-out', heads };
   if (format.kind === 'blocks') return blockMatMul(graph, address, x, blockWeights(graph, name, matrix, format), shape);
   const source = { kind: 'quantized', matrix, format } as const;
@@ -72,6 +72,8 @@ interface BlockWeights {
   readonly values: Value;
   /** float32 [rows, blocks] */
   readonly scales: Value;
+  /** uint8 [rows · bytes of a row's codes] */
+  readonly zeroPoints: Value | undefined;
   readonly rows: number;
   readonly columns: number;
   readonly format: BlockFormat;
@@ -84,6 +86,14 @@ function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: 
   const blocks = Math.ceil(columns / blockSize);
   const source = { kind: 'quantized', matrix, format } as const;
   const label = `${name}|${bits} bits`;
+  const zeroPoints =
+    format.zeroPoints &&
+    ({
+      name: `${label} zero points`,
+      shape: [rows * Math.ceil((blocks * bits) / 8)],
+      dtype: 'uint8',
+      source: { ...source, part: 'zeroPoints' },
+    } as const);
   const values = graph.rawWeight({
     name: label,
     shape: [rows, blocks, (blockSize * bits) / 8],
@@ -96,7 +106,7 @@ function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: 
     dtype: 'float32',
     source: { ...source, part: 'scales' },
   });
-  return { values, scales, rows, columns, format };
+  return { values, scales, zeroPoints: zeroPoints && graph.rawWeight(zeroPoints), rows, columns, format };
 }
 
 /** Activations are rounded to 8 bits per block, which the integer instructions of CPUs need. */
@@ -110,8 +120,8 @@ function blockMatMul(
   shape: readonly Dimension[],
   bias?: Value,
 ): Value {
-  const { values, scales, rows, columns, format } = weights;
-  return graph.op(`${address}/MatMulNBits`, 'MatMulNBits', [x, values, scales, undefined, undefined, bias], shape, {
+  const { values, scales, zeroPoints, rows, columns, format } = weights;
+  return graph.op(`${address}/MatMulNBits`, 'MatMulNBits', [x, values, scales, zeroPoints, undefined, bias], shape, {
     domain: MICROSOFT,
     attributes: {
       K: columns,
@@ -175,8 +185,9 @@ const SMALLEST_QUANTIZED_ROWS = 2048;
 
 /** The table in blocks, where the graph's options ask for it and its rows fill whole blocks. */
 function tableBlocks(graph: Graph, { tensor, rows, size }: Table): BlockWeights | undefined {
-  const format = graph.options.embedding;
-  if (!format || rows < SMALLEST_QUANTIZED_ROWS || size % format.blockSize !== 0) return undefined;
+  const format = graph.formatOf([tensor]) ?? graph.options.embedding;
+  if (typeof format !== 'object' || format.kind !== 'blocks') return undefined;
+  if (rows < SMALLEST_QUANTIZED_ROWS || size % format.blockSize !== 0) return undefined;
   return blockWeights(graph, tensor, { tensors: [tensor], rows, columns: size, transposed: false }, format);
 }
 
