@@ -14,6 +14,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { median, quantile } from '../../src/bench/statistics.ts';
 import { parseDtype, type WritableDtype } from '../../src/convert/dtypes.ts';
 import { folderSize, pathExists } from '../../src/util/files.ts';
 import { formatBytes } from '../../src/util/format.ts';
@@ -22,7 +23,6 @@ import { isPresetName, PRESETS, type PresetName } from '../checkpoints/presets.t
 import { writeCheckpoint } from '../checkpoints/write-checkpoint.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, REPOSITORY, updateReadme, writeResults } from '../report/provenance.ts';
-import { median, quantile } from '../report/statistics.ts';
 import { memoryRule, TARGETS } from './targets.ts';
 
 interface Run {

@@ -15,9 +15,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from '../../src/bench/statistics.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, REPOSITORY, updateReadme, writeResults } from '../report/provenance.ts';
-import { median } from '../report/statistics.ts';
 import { type DecodeAnswer, Peer, type PeerInfo } from './protocol.ts';
 
 interface Entry extends PeerInfo {

@@ -13,6 +13,7 @@ import { mkdtemp } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { median, quantile } from '../../src/bench/statistics.ts';
 import { convertCheckpoint } from '../../src/convert/convert.ts';
 import { runtimeVersion } from '../../src/engine/version.ts';
 import { planBatches } from '../../src/evaluation/batches.ts';
@@ -20,7 +21,6 @@ import { isPresetName, PRESETS, type Preset } from '../checkpoints/presets.ts';
 import { writeCheckpoint } from '../checkpoints/write-checkpoint.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, REPOSITORY, updateReadme, writeResults } from '../report/provenance.ts';
-import { median, quantile } from '../report/statistics.ts';
 import { type Answer, type EncodedRow, ORDERS, type Order, Peer, type Workload } from './protocol.ts';
 import { loadRows } from './rows.ts';
 

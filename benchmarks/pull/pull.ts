@@ -13,6 +13,7 @@ import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { median } from '../../src/bench/statistics.ts';
 import { formatBytes } from '../../src/util/format.ts';
 import {
   type FaultName,
@@ -24,7 +25,6 @@ import {
 } from '../../test/faults/fault-server.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, updateReadme, writeResults } from '../report/provenance.ts';
-import { median } from '../report/statistics.ts';
 import { CLIENTS, type Client, hasFile, type Job, NAME, type Run, runClient } from './clients.ts';
 
 const { values, positionals } = parseArgs({

@@ -15,9 +15,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { openTokenizer } from '../../dist/tokenizers/open.js';
+import { median } from '../../src/bench/statistics.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, updateReadme, writeResults } from '../report/provenance.ts';
-import { median } from '../report/statistics.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WARM_UP_LINES = 3000;

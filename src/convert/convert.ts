@@ -16,7 +16,7 @@ import { readJson } from '../util/json.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { bindTensors, findUntiedAliases } from './bind.ts';
 import { configFileOf } from './config-file.ts';
-import { describeQuantisation, type WritableDtype } from './dtypes.ts';
+import { describeQuantisation, type Formats, type WritableDtype } from './dtypes.ts';
 import { expectProbes, type ProbeText } from './expect-probes.ts';
 import { configFromMegatron } from './megatron-config.ts';
 import { type ConvertProgress, writeGraphs } from './write-graphs.ts';
@@ -43,6 +43,8 @@ export interface TokenizerFiles {
 export interface ConvertOptions {
   /** @default "fp32" */
   readonly dtype?: WritableDtype;
+  /** Formats that stand instead of those of the dtype, e.g. to measure them. @default those of the dtype */
+  readonly formats?: Formats | undefined;
   /** Name in the manifest. @default the checkpoint folder's name */
   readonly name?: string;
   /** 40-hex revision of the checkpoint, when known. */
@@ -141,7 +143,7 @@ async function writeModel(
     weights,
     tokenizer: tokenizer?.manifest ?? null,
     labels: plan.labels ? [...plan.labels] : null,
-    quantisation: describeQuantisation(dtype, plan.workload),
+    quantisation: describeQuantisation(dtype, plan.workload, options.formats),
     probes: await expectProbes(plan, tensors, dtype, tokenizer?.probe),
     createdBy: { fsb: FSB_VERSION, node: process.version },
   };

@@ -4,6 +4,9 @@ import { quantize } from './quantize.ts';
 import type { QuantizeRequest } from './quantizer.ts';
 
 parentPort!.on('message', ({ rows, columns, format }: QuantizeRequest) => {
-  const { values, scales } = quantize(rows, columns, format);
-  parentPort!.postMessage({ values, scales }, [values.buffer as ArrayBuffer, scales.buffer as ArrayBuffer]);
+  const result = quantize(rows, columns, format);
+  parentPort!.postMessage(
+    result,
+    Object.values(result).map(({ buffer }) => buffer as ArrayBuffer),
+  );
 });

@@ -8,13 +8,15 @@ import type { QuantizedFormat } from '../onnx/graph.ts';
 export interface QuantizedRows {
   readonly values: Uint8Array;
   readonly scales: Float32Array;
+  /** Of a format that has them; those of a row fill whole bytes, low bits first. */
+  readonly zeroPoints?: Uint8Array;
 }
 
 /** Rows (rows, columns) in the given format. */
 export function quantize(rows: Float32Array, columns: number, format: QuantizedFormat): QuantizedRows {
-  return format.kind === 'blocks'
-    ? quantizeBlocks(rows, columns, format.bits, format.blockSize)
-    : quantizeRows(rows, columns);
+  if (format.kind === 'columns') return quantizeRows(rows, columns);
+  if (format.zeroPoints) return quantizeBlocksWithZeros(rows, columns, format.blockSize);
+  return quantizeBlocks(rows, columns, format.bits, format.blockSize);
 }
 
 /**
@@ -57,6 +59,44 @@ export function quantizeRows(rows: Float32Array, columns: number): QuantizedRows
     for (let i = r * columns; i < (r + 1) * columns; i++) values[i] = Math.round(rows[i]! * inverse);
   }
   return { values: new Uint8Array(values.buffer), scales };
+}
+
+/**
+ * Rows (rows, columns) in blocks of 4 bits with zero points: value = (q − zero) · scale, from the least number of a block (or 0)
+ * to the largest (or 0).
+ */
+export function quantizeBlocksWithZeros(
+  rows: Float32Array,
+  columns: number,
+  blockSize: number,
+): Required<QuantizedRows> {
+  const rowCount = rows.length / columns;
+  const blocks = Math.ceil(columns / blockSize);
+  const values = new Uint8Array(rowCount * blocks * (blockSize / 2));
+  const scales = new Float32Array(rowCount * blocks);
+  const zeroBytes = Math.ceil(blocks / 2);
+  const zeroPoints = new Uint8Array(rowCount * zeroBytes);
+  for (let r = 0; r < rowCount; r++)
+    for (let b = 0; b < blocks; b++) {
+      const from = r * columns + b * blockSize;
+      const to = Math.min(from + blockSize, (r + 1) * columns);
+      let [least, most] = [0, 0];
+      for (let i = from; i < to; i++) {
+        if (rows[i]! < least) least = rows[i]!;
+        if (rows[i]! > most) most = rows[i]!;
+      }
+      const scale = Math.fround((most - least) / 15) || 1;
+      const zero = Math.round(-least / scale);
+      scales[r * blocks + b] = scale;
+      zeroPoints[r * zeroBytes + (b >> 1)]! |= zero << ((b & 1) * 4);
+      const at = (r * blocks + b) * (blockSize / 2);
+      for (let i = 0; i < blockSize; i++) {
+        const x = from + i < to ? rows[from + i]! : 0;
+        const q = Math.max(0, Math.min(15, Math.round(x / scale) + zero));
+        values[at + (i >> 1)]! |= q << ((i & 1) * 4);
+      }
+    }
+  return { values, scales, zeroPoints };
 }
 
 // --- internal ---

@@ -1,4 +1,4 @@
-/** The bytes of quantised weights: a matrix is read once, its integers are streamed, its scales kept until their turn. */
+/** The bytes of quantised weights: a matrix is read once, its integers are streamed, its scales (and zero points) kept until their turn. */
 import type { MatrixSource, QuantizedFormat, Weight } from '../onnx/graph.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import type { QuantizedRows } from './quantize.ts';
@@ -14,6 +14,7 @@ export class QuantizedWeights {
   readonly #buffers = new WeightBuffers();
   /** Scales of matrices whose integers are written and whose scales are not. */
   readonly #scales = new Map<string, Float32Array[]>();
+  readonly #zeroPoints = new Map<string, Uint8Array[]>();
 
   constructor(tensors: ReadonlyMap<string, LazyTensor>, quantizer: Quantizer) {
     this.#tensors = tensors;
@@ -27,21 +28,25 @@ export class QuantizedWeights {
       yield* this.#values(weight, source, key);
       return;
     }
-    const scales = this.#scales.get(key);
-    if (!scales) throw new Error(`the scales "${weight.name}" come before their matrix`);
-    this.#scales.delete(key);
-    for (const part of scales) yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    const kept: Map<string, (Float32Array | Uint8Array)[]> = source.part === 'scales' ? this.#scales : this.#zeroPoints;
+    const parts = kept.get(key);
+    if (!parts) throw new Error(`"${weight.name}" comes before its matrix`);
+    kept.delete(key);
+    for (const part of parts) yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
   }
 
   async *#values(weight: Weight, { matrix, format }: QuantizedSource, key: string): AsyncGenerator<Uint8Array> {
     const { rows, columns } = matrix;
     const scales: Float32Array[] = [];
     this.#scales.set(key, scales);
+    const zeroPoints: Uint8Array[] = [];
+    this.#zeroPoints.set(key, zeroPoints);
     // the kernel of columns wants [columns, rows]: the integers of the whole matrix are turned, a quarter of its float32
     const turned = format.kind === 'columns' ? new Uint8Array(rows * columns) : undefined;
     let first = 0;
     for await (const quantized of this.#quantized(weight, matrix, format)) {
       scales.push(quantized.scales);
+      if (quantized.zeroPoints) zeroPoints.push(quantized.zeroPoints);
       if (!turned) yield quantized.values;
       else {
         const count = quantized.scales.length;

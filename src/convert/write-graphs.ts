@@ -8,7 +8,7 @@ import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { FILE_SUFFIXES, graphOptionsFor, type WritableDtype } from './dtypes.ts';
+import { FILE_SUFFIXES, type Formats, graphOptionsFor, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
 import { openQuantizer } from './quantizer.ts';
 import { WeightBuffers } from './weight-buffers.ts';
@@ -16,6 +16,8 @@ import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
 export interface WriteGraphsOptions {
   readonly dtype: WritableDtype;
+  /** Formats that stand instead of those of the dtype. */
+  readonly formats?: Formats | undefined;
   readonly onProgress?: ((progress: ConvertProgress) => void) | undefined;
   /** Told of weights that cannot be stored in the wanted type. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -80,15 +82,14 @@ export async function writeGraphs(
 async function buildGraphs(
   plan: ModelPlan,
   tensors: ReadonlyMap<string, LazyTensor>,
-  { dtype, onWarning }: WriteGraphsOptions,
+  { dtype, formats, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
-  const options: GraphOptions = graphOptionsFor(dtype, plan.workload);
+  const options: GraphOptions = { ...graphOptionsFor(dtype, plan.workload), ...formats };
   const build = (common: GraphOptions): Graph[] => [
     ...plan.graphs.map((graph) => graph.build(common)),
     plan.probe.graph.build({ ...common, logitColumns: LOGIT_COLUMNS }),
   ];
   const graphs = build(options);
-  if (options.weightDtype !== 'float16') return graphs;
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
   onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);

@@ -26,12 +26,17 @@ export interface SessionOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/**
- * Worker threads that wait for the next operator by spinning burn a core while a session is idle, and on a shared
- * machine they take it from those who work. A spin of 50 µs outlasts the gap between two operators of a step, which is
- * where sleeping costs (a quarter of a step of 4.5 ms), and nothing else.
- */
-const CONFIG = { 'session.intra_op.spin_duration_us': '50', 'session.inter_op.allow_spinning': '0' };
+/** Of every session; `SessionOptions.config` wins. */
+export const SESSION_CONFIG: Readonly<Record<string, string>> = {
+  // Threads that wait for the next operator by spinning burn a core while a session is idle, and on a shared machine they
+  // take it from those who work. A spin of 50 µs outlasts the gap between two operators of a step, which is where
+  // sleeping costs (a quarter of a step of 4.5 ms), and nothing else.
+  'session.intra_op.spin_duration_us': '50',
+  'session.inter_op.allow_spinning': '0',
+  // x64 without VNNI adds pairs of 8-bit products in 16 bits: uint8 · int8 saturates there (4 % wrong with large numbers, see
+  // test/engine/saturation.test.ts). With this ONNX Runtime takes its exact uint8 · uint8 kernels on such machines alone.
+  'session.x64quantprecision': '1',
+};
 
 /** More threads than this is a typing error. */
 const MAX_THREADS = 1024;
@@ -83,7 +88,7 @@ function toSettings({
     device: parseDevice(device ?? 'auto'),
     threads: count,
     optimization: optimization ?? 'all',
-    config: { ...CONFIG, ...config },
+    config: { ...SESSION_CONFIG, ...config },
     onExplanation,
     onWarning: onWarning ?? processWarning,
   };

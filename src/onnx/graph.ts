@@ -32,7 +32,7 @@ export type WeightSource =
       readonly kind: 'quantized';
       readonly matrix: MatrixSource;
       readonly format: QuantizedFormat;
-      readonly part: 'values' | 'scales';
+      readonly part: 'values' | 'scales' | 'zeroPoints';
     }
   /** The bytes of another weight, under another shape. */
   | { readonly kind: 'same'; readonly as: string };
@@ -48,12 +48,16 @@ export interface MatrixSource {
 }
 
 /**
- * blocks: each run of `blockSize` numbers of a row has a scale (MatMulNBits, GatherBlockQuantized).
+ * blocks: each run of `blockSize` numbers of a row has a scale (MatMulNBits, GatherBlockQuantized), and with `zeroPoints` the
+ * code of its 0, which is the middle one otherwise.
  * columns: each output feature has one (DynamicQuantizeMatMul); activations are rounded too, at run time.
  */
 export type QuantizedFormat =
-  | { readonly kind: 'blocks'; readonly bits: 4 | 8; readonly blockSize: number }
+  | { readonly kind: 'blocks'; readonly bits: 4 | 8; readonly blockSize: number; readonly zeroPoints?: true }
   | { readonly kind: 'columns' };
+
+/** How one matrix is stored, whatever the others are. */
+export type MatrixFormat = QuantizedFormat | 'float32' | 'float16';
 
 /**
  * Zeros after each attention head along one dimension of the result: kernels want heads of a multiple of 8 numbers,
@@ -105,6 +109,8 @@ export interface GraphOptions {
   readonly embedding?: Extract<QuantizedFormat, { kind: 'blocks' }> | undefined;
   /** Logits over the vocabulary are those of this many first tokens, e.g. in a probe. @default all */
   readonly logitColumns?: number;
+  /** Matrices (by the names of MatrixSource.tensors joined with "|") that are stored otherwise than the options above say. */
+  readonly matrices?: ReadonlyMap<string, MatrixFormat> | undefined;
 }
 
 export class Graph {
@@ -243,9 +249,9 @@ export class Graph {
 
   /** A weight in the type in which it is stored. */
   #stored(name: string, shape: readonly number[], source: WeightSource): Value {
-    const { weightDtype = 'float32', keepFloat32 } = this.#options;
+    const { keepFloat32 } = this.#options;
     // vectors (biases, norms) are a thousandth of the bytes and carry the scale of everything: never narrowed
-    const dtype = shape.length < 2 || keepFloat32?.has(name) ? 'float32' : weightDtype;
+    const dtype = shape.length < 2 || keepFloat32?.has(name) ? 'float32' : this.#floatDtype(source);
     return this.rawWeight({ name, shape, dtype, source });
   }
 
@@ -253,6 +259,17 @@ export class Graph {
     return this.node(`${address}/Cast`, 'Cast', [x], [[name, 'float32', x.shape]], {
       attributes: { to: DTYPES.float32.onnx },
     })[0]!;
+  }
+
+  /** The floating type in which a matrix is stored. */
+  #floatDtype(source: WeightSource): 'float32' | 'float16' {
+    const chosen = source.kind === 'checkpoint' ? this.formatOf(source.tensors) : undefined;
+    return chosen === 'float16' || chosen === 'float32' ? chosen : (this.#options.weightDtype ?? 'float32');
+  }
+
+  /** The format that was chosen for this matrix alone, if one was. */
+  formatOf(tensors: readonly string[]): MatrixFormat | undefined {
+    return this.#options.matrices?.get(tensors.join('|'));
   }
 
   #value(name: string, dtype: Dtype, shape: readonly Dimension[]): Value {

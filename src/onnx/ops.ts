@@ -28,10 +28,10 @@ export interface LinearWeights {
 /** x · W without bias: (…, in) → (…, out). Quantised where the graph's options say so. */
 export function linear(graph: Graph, address: string, x: Value, weights: LinearWeights): Value {
   const { tensors, inFeatures, outFeatures, layout = 'out-in', heads } = weights;
-  const { linear: format } = graph.options;
+  const format = graph.formatOf(tensors) ?? graph.options.linear ?? 'float32';
   const name = `${tensors.join('|')}${heads ? `|heads of ${heads.paddedSize}` : ''}`;
   const shape = [...x.shape.slice(0, -1), outFeatures];
-  if (format === undefined) return floatMatMul(graph, address, x, name, weights, shape);
+  if (format === 'float32' || format === 'float16') return floatMatMul(graph, address, x, name, weights, shape);
   const matrix = { tensors, rows: outFeatures, columns: inFeatures, transposed: layout === 'in-out', heads };
   if (format.kind === 'blocks') {
     const blocks = blockWeights(graph, name, matrix, fitted(format, inFeatures));
@@ -75,6 +75,8 @@ interface BlockWeights {
   readonly values: Value;
   /** float32 [rows, blocks] */
   readonly scales: Value;
+  /** uint8 [rows · bytes of a row's codes] */
+  readonly zeroPoints: Value | undefined;
   readonly rows: number;
   readonly columns: number;
   readonly format: BlockFormat;
@@ -87,6 +89,14 @@ function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: 
   const blocks = Math.ceil(columns / blockSize);
   const source = { kind: 'quantized', matrix, format } as const;
   const label = `${name}|${bits} bits`;
+  const zeroPoints =
+    format.zeroPoints &&
+    ({
+      name: `${label} zero points`,
+      shape: [rows * Math.ceil((blocks * bits) / 8)],
+      dtype: 'uint8',
+      source: { ...source, part: 'zeroPoints' },
+    } as const);
   const values = graph.rawWeight({
     name: label,
     shape: [rows, blocks, (blockSize * bits) / 8],
@@ -99,7 +109,7 @@ function blockWeights(graph: Graph, name: string, matrix: MatrixSource, format: 
     dtype: 'float32',
     source: { ...source, part: 'scales' },
   });
-  return { values, scales, rows, columns, format };
+  return { values, scales, zeroPoints: zeroPoints && graph.rawWeight(zeroPoints), rows, columns, format };
 }
 
 const SMALLEST_BLOCK = 32;
@@ -122,8 +132,8 @@ function blockMatMul(
   shape: readonly Dimension[],
   bias?: Value,
 ): Value {
-  const { values, scales, rows, columns, format } = weights;
-  return graph.op(`${address}/MatMulNBits`, 'MatMulNBits', [x, values, scales, undefined, undefined, bias], shape, {
+  const { values, scales, zeroPoints, rows, columns, format } = weights;
+  return graph.op(`${address}/MatMulNBits`, 'MatMulNBits', [x, values, scales, zeroPoints, undefined, bias], shape, {
     domain: MICROSOFT,
     attributes: {
       K: columns,
@@ -189,8 +199,8 @@ const SMALLEST_QUANTIZED_ROWS = 2048;
 
 /** The table in blocks, where the graph's options ask for it and its rows fill whole blocks. */
 function tableBlocks(graph: Graph, { tensor, rows, size }: Table): BlockWeights | undefined {
-  const { embedding } = graph.options;
-  if (!embedding || rows < SMALLEST_QUANTIZED_ROWS) return undefined;
+  const embedding = graph.formatOf([tensor]) ?? graph.options.embedding;
+  if (typeof embedding !== 'object' || embedding.kind !== 'blocks' || rows < SMALLEST_QUANTIZED_ROWS) return undefined;
   const format = fitted(embedding, size);
   if (size % format.blockSize !== 0) return undefined;
   return blockWeights(graph, tensor, { tensors: [tensor], rows, columns: size, transposed: false }, format);

@@ -50,9 +50,8 @@ export async function summarizeGraph(file: string): Promise<GraphSummary> {
   };
 }
 
-// --- internal ---
-
-async function readModel(file: string): Promise<ModelProto> {
+/** Decodes an ONNX file; errors as summarizeGraph. */
+export async function readModel(file: string): Promise<ModelProto> {
   let bytes: Buffer;
   try {
     if ((await stat(file)).size > MAX_GRAPH_BYTES)
@@ -73,6 +72,8 @@ async function readModel(file: string): Promise<ModelProto> {
     });
   }
 }
+
+// --- internal ---
 
 function dtypeOf(onnx: number): string {
   return (Object.keys(DTYPES) as Dtype[]).find((dtype) => DTYPES[dtype].onnx === onnx) ?? `onnx type ${onnx}`;

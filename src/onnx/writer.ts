@@ -105,15 +105,29 @@ export class WeightFile {
   }
 }
 
+/** Weights in data files: the first file that has a weight gives it. Several are needed where a graph replaces a few of another's. */
+type WeightFiles = WeightFile | readonly WeightFile[];
+
 /** Writes the graph file. All of its weights must lie in `weights` already, in the same folder. */
 export async function writeGraph(
   graph: Graph,
   file: string,
-  weights: WeightFile,
+  weights: WeightFiles,
   producerVersion: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
-  const location = path.basename(weights.file);
+  const bytes = encodeGraph(graph, [weights].flat(), producerVersion, metadata);
+  await writeFile(file, bytes, { flag: 'wx' });
+  return { path: file, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** The bytes of a graph file. A graph without external weights can be run from them. */
+export function encodeGraph(
+  graph: Graph,
+  weights: readonly WeightFile[],
+  producerVersion: string,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const initializer = [
     ...[...graph.constants.values()].map(
       ({ name, dtype, shape, bytes }): TensorProto => ({
@@ -123,14 +137,12 @@ export async function writeGraph(
         rawData: bytes,
       }),
     ),
-    ...[...graph.weights.values()].map((weight) =>
-      externalTensor(weight, weights.placements.get(weight.name), location),
-    ),
+    ...[...graph.weights.values()].map((weight) => externalTensor(weight, weights)),
   ];
   const named = new Set(
     [...graph.inputs, ...graph.outputs, ...graph.constants.values(), ...graph.weights.values()].map((v) => v.name),
   );
-  const bytes = encodeModel({
+  return encodeModel({
     irVersion: IR_VERSION,
     producerName: 'fsb',
     producerVersion,
@@ -145,23 +157,23 @@ export async function writeGraph(
       valueInfo: [...graph.values.values()].filter((value) => !named.has(value.name)).map(valueInfo),
     },
   });
-  await writeFile(file, bytes, { flag: 'wx' });
-  return { path: file, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 // --- internal ---
 
-function externalTensor(weight: Weight, placement: Placement | undefined, location: string): TensorProto {
-  if (!placement) throw new Error(`weight "${weight.name}" was not written to ${location}`);
+function externalTensor(weight: Weight, files: readonly WeightFile[]): TensorProto {
+  const home = files.find(({ placements }) => placements.has(weight.name));
+  if (!home) throw new Error(`weight "${weight.name}" was written to no data file`);
+  const { offset, length } = home.placements.get(weight.name)!;
   return {
     name: weight.name,
     dims: [...weight.shape],
     dataType: DTYPES[weight.dtype].onnx,
     dataLocation: EXTERNAL_LOCATION,
     externalData: [
-      { key: 'location', value: location },
-      { key: 'offset', value: String(placement.offset) },
-      { key: 'length', value: String(placement.length) },
+      { key: 'location', value: path.basename(home.file) },
+      { key: 'offset', value: String(offset) },
+      { key: 'length', value: String(length) },
     ],
   };
 }

@@ -25,6 +25,7 @@ export const COMMANDS = {
   generate: { summary: 'generate', load: () => import('./generate.ts') },
   score: { summary: 'score', load: () => import('./score.ts') },
   eval: { summary: 'eval', load: () => import('./eval.ts') },
+  bench: { summary: 'bench', load: () => import('./bench.ts') },
   demo: { summary: 'demo', load: () => import('./demo.ts') },
   doctor: { summary: 'doctor', load: () => import('./doctor.ts') },
 } as const satisfies Record<string, CommandEntry>;

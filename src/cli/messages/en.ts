@@ -20,6 +20,7 @@ export const en = {
     generate: 'continue a prompt',
     score: 'log-probability of candidates, or the perplexity of a text',
     eval: 'score a model on CLUE tasks',
+    bench: 'measure speed and memory on this machine',
     doctor: 'show what this machine can do, and why not',
     demo: 'the whole way on the embedded models, offline',
   },
@@ -81,6 +82,7 @@ export const en = {
     next: 'next: fsb list, fsb info erlangshen-1.3b, fsb eval --task afqmc --data afqmc_public.zip --model DIR',
   },
   englishOnly: (name: string) => `${name} was trained on English text; a Chinese prompt gives nonsense`,
+  notInBaseline: (row: string, file: string) => `${row}: not in ${file}, so not compared`,
   device: (device: string) => `device: ${device}`,
   explain: {
     title: (graph: string, device: string, runs: number, recorded: number) =>

@@ -22,6 +22,7 @@ export const zh: Messages = {
     generate: '续写一段文本',
     score: '各候选的对数概率，或一段文本的困惑度',
     eval: '在 CLUE 任务上评测模型',
+    bench: '在本机测量速度与内存',
     doctor: '检查本机能做什么，不能做的原因是什么',
     demo: '用内置小模型离线走完全程',
   },
@@ -68,6 +69,7 @@ export const zh: Messages = {
     next: '接下来：fsb list，fsb info erlangshen-1.3b，fsb eval --task afqmc --data afqmc_public.zip --model 文件夹',
   },
   englishOnly: (name) => `${name} 只在英文语料上训练；中文提示会得到无意义的结果`,
+  notInBaseline: (row, file) => `${row}：${file} 中没有，未作比较`,
   device: (device) => `设备：${device}`,
   explain: {
     title: (graph, device, runs, recorded) =>

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { saturationError } from './saturation.ts';
+
+/** Emulates processors in user mode (Debian: qemu-user); from version 7.2 on with AVX2. */
+const QEMU = ['/usr/bin/qemu-x86_64', '/usr/bin/qemu-x86_64-static'].find(existsSync);
+const canEmulate = QEMU !== undefined && process.arch === 'x64';
+if (!canEmulate)
+  console.warn('not run: int8 on an emulated processor without VNNI, which needs qemu-x86_64 on x64 Linux');
+
+const MAIN = fileURLToPath(new URL('./saturation-main.ts', import.meta.url));
+
+describe('int8 products', () => {
+  it('do not saturate on this processor', async () => {
+    expect(await saturationError('guarded')).toBeLessThan(0.005);
+  });
+
+  it.skipIf(!canEmulate)('do not saturate on AVX2 without VNNI, where they would without the guard', async () => {
+    const args = ['-cpu', 'Haswell', process.execPath, '--import', 'tsx', MAIN];
+    const { stdout } = await promisify(execFile)(QEMU!, args, { timeout: 55_000 });
+    const { guarded, unguarded } = JSON.parse(stdout) as Record<'guarded' | 'unguarded', number>;
+    expect(guarded).toBeLessThan(0.005);
+    expect(unguarded).toBeGreaterThan(0.1);
+  });
+});
