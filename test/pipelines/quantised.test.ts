@@ -42,7 +42,7 @@ describe.each(['int8', 'int4'] as const)('%s', (dtype) => {
     expect(quantisation).toMatchObject({
       scheme: 'blocks',
       bits: dtype === 'int8' ? 8 : 4,
-      blockSize: dtype === 'int8' ? 128 : 32,
+      blockSize: dtype === 'int8' ? 128 : 64,
       embeddingBits: 8,
     });
     const bytesPerParameter = graphs[0]!.dataSizeBytes! / parameters;
