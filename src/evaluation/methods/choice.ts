@@ -6,12 +6,13 @@
  *   ChID (CHID_preprocess.py)   [CLS] candidate [SEP] … [unused1] … [SEP]         types 0
  */
 import type { Encoder, Row } from '../../pipelines/encoder.ts';
-import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { UnsupportedError } from '../../util/errors.ts';
 import type { ClueTask } from '../clue-task.ts';
 import type { Example } from '../dataset.ts';
 import { HEAD_BATCH_TOKENS } from './head.ts';
 import { encodeAll, type Method } from './method.ts';
+
+type Tokenizer = ReturnType<Encoder['requireTokenizer']>;
 
 /** Stands for the gap that is asked about. */
 const GAP_TOKEN = '[unused1]';

@@ -26,6 +26,8 @@ export interface AnsweringModel {
   readonly manifest: Manifest;
   readonly device: string;
   readonly runtime: string;
+  /** Throws UnsupportedError for a folder without tokenizer files. */
+  requireTokenizer(): ReturnType<Encoder['requireTokenizer']>;
   /** Throws UnsupportedError when the model or the task lacks what the method needs. */
   method(task: ClueTask, asked: AskedMethod): Method;
   dispose(): Promise<void>;
@@ -36,8 +38,11 @@ export interface AnsweringModel {
  * too, but a likelihood is the truer question), gaps for encoder-decoders, and masks for the rest.
  * Throws UnsupportedError for a model that can do nothing of this.
  */
-export function chooseMethod(manifest: Manifest): MethodName {
-  const found = (Object.keys(KINDS) as MethodName[]).find((name) => KINDS[name].can(manifest));
+export function chooseMethod(
+  manifest: Manifest,
+  among: readonly MethodName[] = Object.keys(KINDS) as MethodName[],
+): MethodName {
+  const found = among.find((name) => KINDS[name].can(manifest));
   if (found) return found;
   throw new UnsupportedError(`${manifest.name} has neither a fine-tuned head nor a language model head`, {
     code: 'cannot-evaluate',
@@ -113,6 +118,7 @@ function answering<M extends Encoder | Decoder | EncoderDecoder>(
     manifest: model.manifest,
     device: model.device,
     runtime: model.runtime,
+    requireTokenizer: () => model.requireTokenizer(),
     method: (task, asked) => method(model, task, asked),
     dispose: () => model.dispose(),
   };

@@ -6,7 +6,6 @@
  */
 import type { Encoder, Row } from '../../pipelines/encoder.ts';
 import { topK } from '../../tensor/math.ts';
-import type { Offset } from '../../tokenizers/tokenizer.ts';
 import { UnsupportedError } from '../../util/errors.ts';
 import type { ClueTask } from '../clue-task.ts';
 import type { Example } from '../dataset.ts';
@@ -31,7 +30,7 @@ interface Window extends Row {
 interface Reading {
   readonly windows: readonly Window[];
   /** Code points of the passage behind each of its tokens. */
-  readonly offsets: readonly Offset[];
+  readonly offsets: readonly (readonly [start: number, end: number])[];
   readonly characters: readonly string[];
 }
 
