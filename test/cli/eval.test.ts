@@ -64,6 +64,24 @@ describe('the reading tasks', () => {
   });
 });
 
+describe('several tasks', () => {
+  it('are refused before anything is computed when the model cannot answer one', async () => {
+    const args = ['eval', '--task', 'poet,afqmc', '--data', data('afqmc'), '--model', 'erlangshen-mini-poet'];
+    const { code, stdout, stderr } = await fsb(args);
+    expect({ code, stdout }).toEqual({ code: 8, stdout: '' });
+    expect(stderr).toContain('afqmc has 2 labels');
+    expect(stderr).not.toContain('the model answers by');
+  });
+
+  it('of FewCLUE have the default models of the registry', async () => {
+    const { tasks } = JSON.parse((await ok(['list', '--tasks', '--json'])).stdout);
+    const model = (name: string) => tasks.find((task: { name: string }) => task.name === name).defaultModel;
+    expect(model('fewclue-eprstmt')).toBe('erlangshen-roberta-110m-sentiment');
+    expect(model('fewclue-ocnli')).toBe('erlangshen-roberta-110m-nli');
+    expect(model('cmrc2018')).toBeNull();
+  });
+});
+
 describe('submissions', () => {
   it('of the reading tasks are written in their forms and pass lint', async () => {
     for (const [task, model, entry] of [

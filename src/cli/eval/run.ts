@@ -10,6 +10,7 @@ import { type AnsweringModel, type AskedMethod, openForMethod } from '../../eval
 import type { Shard } from '../../evaluation/predict.ts';
 import { taskReferences } from '../../evaluation/references.ts';
 import { parseShard } from '../../evaluation/shard.ts';
+import type { OpenModelOptions } from '../../pipelines/encoder.ts';
 import { resultsFolder } from '../../registry/home.ts';
 import { evalDefault, findModel } from '../../registry/registry.ts';
 import { NotFoundError, UsageError } from '../../util/errors.ts';
@@ -31,6 +32,7 @@ export async function runTasks(context: Context, names: string, options: EvalOpt
     });
   const out = outFolder(context, options.out, shard);
   await mkdir(out, { recursive: true });
+  if (options.model !== undefined && tasks.length > 1) await requireAnswers(context, options.model, tasks, options);
   const runs: EvaluationRun[] = [];
   for (const chosen of tasks) runs.push(await evaluateTask(context, chosen, options, { out, shard }));
   await reportRuns(context, runs, options, { out, tasks: tasks.map(({ task }) => task) });
@@ -72,6 +74,19 @@ export function outFolder(context: Context, out: string | undefined, shard?: Sha
 }
 
 // --- internal ---
+
+/** Asks before anything is computed whether the model can answer every task: the last one's refusal would cost the others. */
+async function requireAnswers(
+  context: Context,
+  name: string,
+  tasks: readonly ChosenTask[],
+  options: EvalOptions,
+): Promise<void> {
+  const open = (folder: string, opening: OpenModelOptions) => openForMethod(folder, options.method, opening);
+  await withModel(context, name, options, open, async (model) => {
+    for (const { task } of tasks) model.method(task, askedMethod(options));
+  });
+}
 
 async function evaluateTask(
   context: Context,
@@ -116,7 +131,8 @@ async function evaluateTask(
 
 async function defaultModel(context: Context, task: ClueTask): Promise<string> {
   const { language } = context.environment;
-  const found = evalDefault(await context.registry(), task.name);
+  const registry = await context.registry();
+  const found = evalDefault(registry, task.name) ?? evalDefault(registry, task.publishedAs ?? task.name);
   if (!found?.model)
     throw new NotFoundError(`${task.name}: no model was given, and the registry knows none with a head for it`, {
       code: 'no-default-model',
