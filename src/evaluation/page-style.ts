@@ -14,7 +14,8 @@ body > input { margin-left: 1rem; }
 table { border-collapse: collapse; margin: .5rem 0; }
 th, td { border: 1px solid var(--line); padding: .2rem .5rem; text-align: left; vertical-align: top; white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-.text { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
+.text { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }
+.text:nth-child(2) { min-width: 14rem; }
 .matrix td { text-align: right; font-variant-numeric: tabular-nums; }
 .matrix thead th { text-align: right; }
 .matrix th:first-child { position: sticky; left: 0; background: Canvas; text-align: left; }

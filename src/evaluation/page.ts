@@ -80,14 +80,14 @@ function runSection(run: EvaluationRun, task: ClueTask | undefined): string {
   const notes = runNotes(run, 'zh').map((zh, i) => `<li>${both(zh, english[i]!)}</li>`);
   return `<section id="${anchor(run)}">
 <h2>${escapeMarkup(run.task)} <small>${title}, ${escapeMarkup(run.split)}</small></h2>
-<p class="score">${percent(run.accuracy)} % <small>${both('95 % 置信区间', '95 % interval')} ${percent(run.ci95[0])}–${percent(run.ci95[1])}, ${run.correct}/${run.examples}${run.ece === null ? '' : `; ECE ${percent(run.ece)} %`}</small></p>
+<p class="score">${percent(run.accuracy)} % <small>${isOpen(run) ? 'EM; ' : ''}${both('95 % 置信区间', '95 % interval')} ${percent(run.ci95[0])}–${percent(run.ci95[1])}, ${run.correct}/${run.examples}${run.ece === null ? '' : `; ECE ${percent(run.ece)} %`}</small></p>
 ${notes.length > 0 ? `<ul class="notes">${notes.join('')}</ul>` : ''}
 ${barChart(barsOf(run))}
 ${referenceNotes(run, MAX_REFERENCES)
   .map((note) => `<p><small>${escapeMarkup(note)}</small></p>`)
   .join('')}
-${run.labels.length > 0 ? labelSections(run, task) : ''}
-<h3>${both('错得最自信的样本', 'Most confident mistakes')}</h3>
+${isOpen(run) ? '' : labelSections(run, task)}
+<h3>${isOpen(run) ? both('错得最远的答案', 'Answers furthest from right') : both('错得最自信的样本', 'Most confident mistakes')}</h3>
 ${worstRows(run, task)}
 <h3>${both('来历', 'Provenance')}</h3>
 ${provenance(run)}
@@ -148,20 +148,20 @@ function labelRows(run: EvaluationRun, task: ClueTask | undefined): string {
 function worstRows(run: EvaluationRun, task: ClueTask | undefined): string {
   if (run.worst.length === 0) return `<p>${both('没有错误。', 'There are none.')}</p>`;
   const nameOf = (value: string): string =>
-    run.labels.length === 0 ? escapeMarkup(value) : labelName(run, task, run.labels.indexOf(value));
+    isOpen(run) ? escapeMarkup(value) : labelName(run, task, run.labels.indexOf(value));
   const rows = run.worst.map(({ id, texts, label, prediction, probability }) => [
     escapeMarkup(String(id)),
     texts.map(escapeMarkup).join('<br>'),
     nameOf(label),
     nameOf(prediction),
-    percent(probability),
+    ...(isOpen(run) ? [] : [percent(probability)]),
   ]);
   const columns: Column[] = [
     { head: 'id' },
     { head: both('文本', 'text'), kind: 'text' },
-    { head: both('正确', 'right') },
-    { head: both('回答', 'answer') },
-    { head: both('概率 %', 'probability %'), kind: 'number' },
+    { head: both('正确', 'right'), ...(isOpen(run) && { kind: 'text' }) },
+    { head: both('回答', 'answer'), ...(isOpen(run) && { kind: 'text' }) },
+    ...(isOpen(run) ? [] : [{ head: both('概率 %', 'probability %'), kind: 'number' } as const]),
   ];
   return table(columns, rows);
 }
@@ -198,5 +198,8 @@ function provenance(run: EvaluationRun): string {
   ];
   return `<details><summary>${both('展开', 'show')}</summary>${table([{ head: '' }, { head: '', kind: 'text' }], facts)}</details>`;
 }
+
+/** Open questions have answers instead of labels. */
+const isOpen = (run: EvaluationRun): boolean => run.labels.length === 0;
 
 const anchor = (run: EvaluationRun): string => escapeMarkup(`${run.task}-${run.split}`.replace(/[^\w.-]/g, '-'));

@@ -2,7 +2,7 @@
 import { argmax, softmax, topK } from '../tensor/math.ts';
 import { UnsupportedError } from '../util/errors.ts';
 import type { Encoder } from './encoder.ts';
-import { encodeText, type TextInput } from './texts.ts';
+import { encodeText, type TextInput, type Truncated, truncatedMark } from './texts.ts';
 
 export interface LabelScore {
   readonly label: string;
@@ -12,7 +12,7 @@ export interface LabelScore {
   readonly logit: number;
 }
 
-export interface Classification {
+export interface Classification extends Truncated {
   /** The likeliest label. */
   readonly label: string;
   /** Likeliest first. */
@@ -28,7 +28,7 @@ export async function classify(
   const names = requireLabels(model);
   const rows = inputs.map((input) => encodeText(model, input));
   const outputs = await model.run(rows, ['class_logits'], signal);
-  return outputs.map(([output]) => {
+  return outputs.map(([output], i) => {
     const logits = output!.values;
     const probabilities = softmax(logits);
     const labels = topK(logits, logits.length).map((index) => ({
@@ -37,7 +37,7 @@ export async function classify(
       probability: probabilities[index]!,
       logit: logits[index]!,
     }));
-    return { label: names[argmax(logits)]!, labels };
+    return { label: names[argmax(logits)]!, labels, ...truncatedMark(rows[i]!) };
   });
 }
 
@@ -47,6 +47,6 @@ export function requireLabels(model: Encoder): readonly string[] {
   const can = model.has('mlm_logits') ? 'fill masks (fsb fill-mask) and embed (fsb embed)' : 'embed (fsb embed)';
   throw new UnsupportedError(`${model.manifest.name} has no classification head; it can ${can}`, {
     code: 'no-classifier',
-    hint: 'take a fine-tuned derivative: fsb list --task text-classification',
+    hint: 'take a fine-tuned derivative (fsb list --task text-classification), or ask among labels of your own: --labels a,b,c',
   });
 }

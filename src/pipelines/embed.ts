@@ -3,7 +3,7 @@ import { cosine, meanRows, normalize } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
 import { classify } from './classify.ts';
 import type { Encoder } from './encoder.ts';
-import { encodeText } from './texts.ts';
+import { encodeText, type Truncated, truncatedMark } from './texts.ts';
 
 /** How token vectors become one: the first token's, the mean of all (specials too), or the trained pooler's. */
 export const POOLINGS = ['cls', 'mean', 'pooler'] as const;
@@ -14,6 +14,8 @@ export interface EmbedOptions {
   readonly pooling?: Pooling;
   /** Scale to length 1. @default false */
   readonly normalize?: boolean;
+  /** Called for each text that was longer than the model reads: its end was cut off. */
+  readonly onTruncated?: ((index: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,6 +27,7 @@ export async function embed(
 ): Promise<Float32Array[]> {
   const { pooling = 'mean' } = options;
   const rows = texts.map((text) => encodeText(model, { text }));
+  for (const [index, { truncated }] of rows.entries()) if (truncated) options.onTruncated?.(index);
   const outputs = await model.run(rows, [pooling === 'pooler' ? 'pooler_output' : 'last_hidden_state'], options.signal);
   return outputs.map(([output]) => {
     const { shape, values } = output!;
@@ -41,7 +44,7 @@ export function parsePooling(value: string): Pooling {
   throw new UsageError(`--pooling ${value}: expected one of ${POOLINGS.join(', ')}`, { code: 'unknown-pooling' });
 }
 
-export interface Similarity {
+export interface Similarity extends Truncated {
   readonly score: number;
   /** Where the score comes from: a sentence-pair head's probability of "similar", or the cosine of mean vectors. */
   readonly method: 'head' | 'cosine';
@@ -54,10 +57,16 @@ export interface Similarity {
 export async function similarity(model: Encoder, a: string, b: string, signal?: AbortSignal): Promise<Similarity> {
   if (isSimilarityHead(model)) {
     const [result] = await classify(model, [{ text: a, pair: b }], signal);
-    return { score: result!.labels.find(({ index }) => index === 1)!.probability, method: 'head' };
+    const { labels, truncated } = result!;
+    const score = labels.find(({ index }) => index === 1)!.probability;
+    return { score, method: 'head', ...(truncated && { truncated }) };
   }
-  const [first, second] = (await embed(model, [a, b], { signal })) as [Float32Array, Float32Array];
-  return { score: cosine(first, second), method: 'cosine' };
+  let truncated = false;
+  const onTruncated = (): void => {
+    truncated = true;
+  };
+  const [first, second] = (await embed(model, [a, b], { signal, onTruncated })) as [Float32Array, Float32Array];
+  return { score: cosine(first, second), method: 'cosine', ...truncatedMark({ truncated }) };
 }
 
 /** The head's own label names must say so: any other classifier's second class would be taken for "similar". */

@@ -10,7 +10,7 @@ import { openTokenizer } from '../tokenizers/open.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
 
-export type { Offset, Tokenizer } from '../tokenizers/tokenizer.ts';
+export type { Tokenizer } from '../tokenizers/tokenizer.ts';
 
 export interface OpenModelOptions {
   /** auto, cpu, webgpu, cuda[:N], dml, coreml. @default "auto" */

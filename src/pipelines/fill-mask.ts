@@ -2,7 +2,7 @@
 import { logSumExp, topK } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
 import type { Encoder } from './encoder.ts';
-import { encodeText } from './texts.ts';
+import { encodeText, type Truncated, truncatedMark } from './texts.ts';
 
 export interface FillMaskOptions {
   /** Candidates per mask. @default 5 */
@@ -26,7 +26,7 @@ export interface MaskResult {
   readonly candidates: readonly Candidate[];
 }
 
-export interface FillMaskResult {
+export interface FillMaskResult extends Truncated {
   readonly text: string;
   readonly masks: readonly MaskResult[];
 }
@@ -55,6 +55,7 @@ export async function fillMask(model: Encoder, text: string, options: FillMaskOp
   const columns = logits.shape[1];
   return {
     text,
+    ...truncatedMark(row),
     masks: positions.map((index) => {
       const position = logits.values.subarray(index * columns, (index + 1) * columns);
       return { index, candidates: rank(model, position, targets, options.topK ?? 5) };

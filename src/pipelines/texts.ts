@@ -15,6 +15,15 @@ export interface EncodedText {
   readonly truncated: boolean;
 }
 
+/** On a result whose text was longer than the model reads: what did not fit was cut off. */
+export interface Truncated {
+  readonly truncated?: true;
+}
+
+/** The mark for a result of an encoded text; nothing where nothing was cut. */
+export const truncatedMark = ({ truncated }: { readonly truncated: boolean }): Truncated =>
+  truncated ? { truncated } : {};
+
 /**
  * Encodes a text or pair for a model. Longer ones lose tokens at the end of the longer part, as the reference truncates.
  * Where token types are the mask and not the segment (Zhouwenwang), a pair has type 0 throughout.

@@ -1,9 +1,8 @@
-/** Zero-shot scores of real models against PyTorch, row by row, where the larger sets lie beside the repository. */
+/** Answers and scores of real models against PyTorch, row by row, where the larger sets lie beside the repository. */
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { cp, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { tokenizerFiles } from '../../src/cli/tokenizer-files.ts';
 import { convertCheckpoint } from '../../src/convert/convert.ts';
 import { loadSplit } from '../../src/evaluation/dataset.ts';
@@ -11,6 +10,7 @@ import { openForMethod } from '../../src/evaluation/methods/open.ts';
 import { predict } from '../../src/evaluation/predict.ts';
 import { getClueTask } from '../../src/evaluation/tasks/index.ts';
 import { argmax } from '../../src/tensor/math.ts';
+import { scratchFolder } from '../helpers/scratch.ts';
 import { hasShared, SHARED } from './fixtures.ts';
 
 interface Golden {
@@ -47,31 +47,67 @@ const SOURCES: Readonly<Record<string, Source>> = {
   'left-to-right ocnli': { task: 'ocnli', file: 'clue/ocnli_public.zip' },
 };
 
-describe.runIf(hasShared('golden', 'eval', 'zero-shot-mlm-1') && hasShared('data', 'fewclue'))('zero-shot', () => {
-  let scratch: string;
-  beforeAll(async () => {
-    scratch = await mkdtemp(path.join(os.tmpdir(), 'fsb-zero-shot-'));
+const scratch = scratchFolder('methods-golden');
+
+/** Converts a golden's checkpoint; the GPT-2 one takes the published vocabulary from the data beside it. */
+async function modelFolder(name: string): Promise<string> {
+  const source = path.join(scratch, `${name}-checkpoint`);
+  const target = path.join(scratch, name);
+  if (existsSync(target)) return target;
+  await cp(path.join(GOLDEN, name), source, { recursive: true });
+  if (name.includes('gpt2'))
+    for (const file of ['vocab.json', 'merges.txt'])
+      await cp(path.join(DATA, 'vocab', `gpt2.${file}`), path.join(source, file));
+  await convertCheckpoint(source, target, {
+    dtype: 'fp32',
+    name,
+    tokenizer: (plan) => tokenizerFiles(source, plan),
+    check: async () => undefined,
   });
-  afterAll(() => rm(scratch, { recursive: true, force: true }));
+  return target;
+}
 
-  /** Converts a golden's checkpoint; the GPT-2 one takes the published vocabulary from the data beside it. */
-  async function modelFolder(name: string): Promise<string> {
-    const source = path.join(scratch, `${name}-checkpoint`);
-    const target = path.join(scratch, name);
-    if (existsSync(target)) return target;
-    await cp(path.join(GOLDEN, name), source, { recursive: true });
-    if (name.includes('gpt2'))
-      for (const file of ['vocab.json', 'merges.txt'])
-        await cp(path.join(DATA, 'vocab', `gpt2.${file}`), path.join(source, file));
-    await convertCheckpoint(source, target, {
-      dtype: 'fp32',
-      name,
-      tokenizer: (plan) => tokenizerFiles(source, plan),
-      check: async () => undefined,
-    });
-    return target;
-  }
+interface HeadGolden {
+  readonly rows: number;
+  readonly correct: number;
+  readonly labels: readonly string[];
+  /** Indices into `labels`, in file order. */
+  readonly predicted: readonly number[];
+  readonly near_ties: readonly { readonly row: number }[];
+  readonly first_rows: readonly { readonly row: number; readonly logits: readonly number[] }[];
+}
 
+describe.runIf(hasShared('golden', 'eval', 'afqmc-1') && hasShared('data', 'clue'))('fine-tuned heads', () => {
+  it.each([
+    ['afqmc', 'afqmc_public.zip'],
+    ['tnews', 'tnews_public.zip'],
+    ['wsc', 'cluewsc2020_public.zip'],
+    ['csl', 'csl_public.zip'],
+  ] as const)('%s: the answer to every row is PyTorch’s', { timeout: 600_000 }, async (name, archive) => {
+    const golden = JSON.parse(await readFile(path.join(GOLDEN, `${name}-1`, 'golden.json'), 'utf8')) as HeadGolden;
+    const task = getClueTask(name);
+    const model = await openForMethod(await modelFolder(`${name}-1`), { method: 'head', task }, { device: 'cpu' });
+    try {
+      const { examples } = await loadSplit({ task, source: path.join(DATA, 'clue', archive) });
+      const batches = await predict({ method: await model.method(task, {}), labels: task.labels.length, examples });
+      const rows = batches.flatMap((batch) => batch.rows).sort((a, b) => a.index - b.index);
+      expect(rows).toHaveLength(golden.rows);
+      const labels = task.labels.map(({ value }) => value);
+      const ties = new Set(golden.near_ties.map(({ row }) => row));
+      const differing = rows.filter(
+        ({ index, scores }) => !ties.has(index) && labels[argmax(scores)] !== golden.labels[golden.predicted[index]!],
+      );
+      expect(differing.map(({ index }) => index)).toEqual([]);
+      for (const { row, logits } of golden.first_rows)
+        for (const [k, label] of golden.labels.entries())
+          expect(rows[row]!.scores[labels.indexOf(label)], `row ${row}`).toBeCloseTo(logits[k]!, 3);
+    } finally {
+      await model.dispose();
+    }
+  });
+});
+
+describe.runIf(hasShared('golden', 'eval', 'zero-shot-mlm-1') && hasShared('data', 'fewclue'))('zero-shot', () => {
   it.each([
     ['zero-shot-mlm-1', 'cloze', 'pet'],
     ['zero-shot-mlm-1', 'unimc', 'unimc'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isInside, mcNemarExact, wilsonInterval } from '../../src/evaluation/statistics.ts';
+import { bootstrapInterval, isInside, mcNemarExact, wilsonInterval } from '../../src/evaluation/statistics.ts';
 
 describe('wilsonInterval', () => {
   it('gives the values of Newcombe 1998, table I, method 3', () => {
@@ -53,5 +53,21 @@ describe('mcNemarExact', () => {
   it('holds for counts whose powers of two overflow', () => {
     expect(mcNemarExact(2400, 2600)).toBeCloseTo(0.004883649737517518, 12); // by exact fractions
     expect(mcNemarExact(0, 3000)).toBe(0);
+  });
+});
+
+describe('the bootstrap interval', () => {
+  it('is that of Wilson for shares, within its own noise, and the same each time', () => {
+    const values = Array.from({ length: 1000 }, (_, i) => (i < 700 ? 1 : 0));
+    const [low, high] = bootstrapInterval(values);
+    const [wilsonLow, wilsonHigh] = wilsonInterval(700, 1000);
+    expect(low).toBeCloseTo(wilsonLow, 2);
+    expect(high).toBeCloseTo(wilsonHigh, 2);
+    expect(bootstrapInterval(values)).toEqual([low, high]);
+  });
+
+  it('is a point where all values are one, and needs a value', () => {
+    expect(bootstrapInterval([0.5, 0.5, 0.5])).toEqual([0.5, 0.5]);
+    expect(() => bootstrapInterval([])).toThrow(RangeError);
   });
 });

@@ -120,6 +120,21 @@ describe('classify', () => {
   });
 });
 
+describe('a text that the model cannot read to its end', () => {
+  const long = '月'.repeat(600);
+
+  it('is marked, others are not', async () => {
+    const [short, cut] = await classify(poet, [{ text: '月' }, { text: long }]);
+    expect([short!.truncated, cut!.truncated]).toEqual([undefined, true]);
+    expect(await fillMask(mini, `[MASK]${long}`)).toMatchObject({ truncated: true });
+    expect(await fillMask(mini, '床前明[MASK]光')).not.toHaveProperty('truncated');
+    const indices: number[] = [];
+    await embed(mini, ['月', long], { onTruncated: (index) => indices.push(index) });
+    expect(indices).toEqual([1]);
+    expect(await similarity(mini, '月', long)).toMatchObject({ truncated: true });
+  });
+});
+
 describe('embed', () => {
   it('does not depend on what a text is batched with', async () => {
     const texts = ['床前明月光', '疑是地上霜。举头望明月，低头思故乡。', '月'];

@@ -1,10 +1,12 @@
 /** fsb embed MODEL TEXT… */
 import { embed, POOLINGS, parsePooling } from '../../pipelines/embed.ts';
+import { Encoder } from '../../pipelines/encoder.ts';
+import { truncatedMark } from '../../pipelines/texts.ts';
 import { npyBytes } from '../../tensor/npy.ts';
 import { UsageError } from '../../util/errors.ts';
 import { writeBytes } from '../../util/files.ts';
 import { type CommandModule, example } from '../command.ts';
-import { readAndPrint } from '../reading.ts';
+import { readAndPrint, warnOfTruncation } from '../reading.ts';
 import { readTexts } from '../rows.ts';
 import { inBatches, type ReadingOptions, readingOptions, withEncoder } from '../running.ts';
 
@@ -29,14 +31,17 @@ export const command: CommandModule = {
             if (options.jsonl) throw new UsageError('--npy and --jsonl exclude each other', { code: 'two-outputs' });
             await withEncoder(context, model, options, async (encoder) => {
               const vectors: Float32Array[] = [];
+              let truncated = 0;
+              const onTruncated = (): void => void truncated++;
               for await (const rows of inBatches(readTexts(texts, options.input)))
                 vectors.push(
                   ...(await embed(
                     encoder,
                     rows.map(({ text }) => text),
-                    settings,
+                    { ...settings, onTruncated },
                   )),
                 );
+              warnOfTruncation(context, truncated, vectors.length);
               const size = vectors[0]?.length ?? 0;
               const flat = new Float32Array(vectors.length * size);
               for (const [i, vector] of vectors.entries()) flat.set(vector, i * size);
@@ -55,15 +60,18 @@ export const command: CommandModule = {
             schema: 'fsb.embed/1',
             model,
             texts,
+            open: Encoder.open,
             run: async (encoder, rows) => {
+              const cut = new Set<number>();
               const vectors = await embed(
                 encoder,
                 rows.map(({ text }) => text),
-                settings,
+                { ...settings, onTruncated: (index) => cut.add(index) },
               );
               return rows.map(({ id, text }, i) => ({
                 ...(id !== undefined && { id }),
                 text,
+                ...truncatedMark({ truncated: cut.has(i) }),
                 embedding: Array.from(vectors[i]!),
               }));
             },

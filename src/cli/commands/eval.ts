@@ -45,7 +45,10 @@ export const command: CommandModule = {
 
 function taskOptions(command: Command): void {
   command
-    .option('--task <names>', 'tasks, comma-separated (fsb list --tasks); clue, fewclue, or a task file ./mine.json')
+    .option(
+      '--task <names>',
+      'tasks, comma-separated (fsb list --tasks); clue, clue1.1, fewclue, or a task file ./mine.json',
+    )
     .option('--model <model>', 'name, alias, hub id or folder (default: the registry’s model for the task)')
     .option('--split <name>', 'train, dev, test, … (default: dev, for FewCLUE test_public)')
     .addOption(

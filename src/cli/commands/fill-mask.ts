@@ -1,4 +1,5 @@
 /** fsb fill-mask MODEL TEXT… */
+import { Encoder } from '../../pipelines/encoder.ts';
 import { fillMask } from '../../pipelines/fill-mask.ts';
 import { type CommandModule, example } from '../command.ts';
 import { readAndPrint } from '../reading.ts';
@@ -23,6 +24,7 @@ export const command: CommandModule = {
             schema: 'fsb.fill-mask/1',
             model,
             texts,
+            open: Encoder.open,
             run: (encoder, rows) =>
               Promise.all(
                 rows.map(async ({ id, text }) => ({

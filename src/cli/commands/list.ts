@@ -1,6 +1,6 @@
 /** fsb list: models (or tasks) that fsb knows, and what of them is on this machine. */
 import { Option } from 'commander';
-import { allModels, type RegistryModel } from '../../registry/registry.ts';
+import { allModels, evalDefault, type RegistryModel } from '../../registry/registry.ts';
 import { SERIES } from '../../registry/schema.ts';
 import { formatBytes, formatParameters } from '../../util/format.ts';
 import { type CommandModule, example } from '../command.ts';
@@ -96,7 +96,8 @@ async function listTasks(context: Context): Promise<void> {
     metric: task.metric,
     splits: Object.keys(task.splits),
     methods: methodsFor(task),
-    defaultModel: registry.defaults.evalModel[task.name]?.model ?? null,
+    defaultModel:
+      (evalDefault(registry, task.name) ?? evalDefault(registry, task.publishedAs ?? task.name))?.model ?? null,
   }));
   if (context.output.json) return context.output.result({ schema: 'fsb.list/1', ...{ tasks } }, () => '');
   const rows = tasks.map((task) => [

@@ -1,6 +1,7 @@
 /** fsb similarity MODEL A B */
 import { similarity } from '../../pipelines/embed.ts';
 import { type CommandModule, example } from '../command.ts';
+import { warnOfTruncation } from '../reading.ts';
 import { type RunningOptions, runningOptions, withEncoder } from '../running.ts';
 
 export const command: CommandModule = {
@@ -13,10 +14,11 @@ export const command: CommandModule = {
     ).action(
       run(async (context, model: string, a: string, b: string, options: RunningOptions) => {
         await withEncoder(context, model, options, async (encoder) => {
-          const { score, method } = await similarity(encoder, a, b, context.signal);
+          const { score, method, ...mark } = await similarity(encoder, a, b, context.signal);
           if (method === 'cosine') context.output.note(context.messages.cosineSimilarity(encoder.manifest.name));
+          if (mark.truncated) warnOfTruncation(context, 1, 1);
           context.output.result(
-            { schema: 'fsb.similarity/1', ...{ model: encoder.manifest.name, score, method } },
+            { schema: 'fsb.similarity/1', ...{ model: encoder.manifest.name, score, method, ...mark } },
             () => score.toFixed(6),
           );
         });

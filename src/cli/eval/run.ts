@@ -14,6 +14,7 @@ import type { Shard } from '../../evaluation/predict.ts';
 import { taskReferences } from '../../evaluation/references.ts';
 import { runBase } from '../../evaluation/run-header.ts';
 import { parseShard } from '../../evaluation/shard.ts';
+import type { OpenModelOptions } from '../../pipelines/encoder.ts';
 import { resultsFolder } from '../../registry/home.ts';
 import { evalDefault, findModel } from '../../registry/registry.ts';
 import { NotFoundError, UsageError } from '../../util/errors.ts';
@@ -36,6 +37,7 @@ export async function runTasks(context: Context, names: string, options: EvalOpt
     });
   const out = outFolder(context, options.out, shard);
   await mkdir(out, { recursive: true });
+  if (options.model !== undefined && tasks.length > 1) await requireAnswers(context, options.model, tasks, options);
   const runs: EvaluationRun[] = [];
   for (const chosen of tasks) runs.push(...(await evaluateTask(context, chosen, options, { out, shard })));
   await reportRuns(context, runs, options, { out, tasks: tasks.map(({ task }) => task) });
@@ -49,16 +51,10 @@ export async function withAnsweringModel<T>(
   use: (model: AnsweringModel) => Promise<T>,
 ): Promise<T> {
   const name = options.model ?? (await defaultModel(context, task));
-  return withModel(
-    context,
-    name,
-    options,
-    (folder, open) => openForMethod(folder, { method: options.method, task, labelOrder: labelOrderOf(options) }, open),
-    async (model) => {
-      await warnOfContamination(context, model.manifest.name);
-      return use(model);
-    },
-  );
+  return withModel(context, name, options, opener(task, options), async (model) => {
+    await warnOfContamination(context, model.manifest.name);
+    return use(model);
+  });
 }
 
 /** The method as the options want it, with its probe trained where it has one; files of the run begin with `base`. */
@@ -107,6 +103,27 @@ export function outFolder(context: Context, out: string | undefined, shard?: Sha
 }
 
 // --- internal ---
+
+/** Asks before anything is computed whether the model can answer every task: the last one's refusal would cost the others. */
+async function requireAnswers(
+  context: Context,
+  name: string,
+  tasks: readonly ChosenTask[],
+  options: EvalOptions,
+): Promise<void> {
+  for (const { task } of tasks)
+    await withModel(context, name, { ...options, explain: false }, opener(task, options), async (model) => {
+      // the rows that a probe is trained on are not read yet
+      if (model.methodName === 'probe' || model.methodName === 'few-shot') return;
+      await model.method(task, { labelOrder: labelOrderOf(options), lmForm: options.lmForm });
+    });
+}
+
+/** Opens a model for a task by the method that the options ask for. */
+function opener(task: ClueTask, options: EvalOptions) {
+  return (folder: string, opening: OpenModelOptions): Promise<AnsweringModel> =>
+    openForMethod(folder, { method: options.method, task, labelOrder: labelOrderOf(options) }, opening);
+}
 
 async function evaluateTask(
   context: Context,
@@ -174,7 +191,8 @@ function labelOrderOf({ labelOrder }: EvalOptions): LabelOrder | undefined {
 
 async function defaultModel(context: Context, task: ClueTask): Promise<string> {
   const { language } = context.environment;
-  const found = evalDefault(await context.registry(), task.name);
+  const registry = await context.registry();
+  const found = evalDefault(registry, task.name) ?? evalDefault(registry, task.publishedAs ?? task.name);
   if (!found?.model)
     throw new NotFoundError(`${task.name}: no model was given, and the registry knows none with a head for it`, {
       code: 'no-default-model',

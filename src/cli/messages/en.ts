@@ -79,10 +79,14 @@ export const en = {
     fillMask: 'fill-mask: which character stands there?',
     classify: 'classify: who wrote these lines?',
     eval: 'eval: the poet task, 600 rows it has not seen',
+    report: (file: string) => `a page to look at: ${file}`,
     next: 'next: fsb list, fsb info erlangshen-1.3b, fsb eval --task afqmc --data afqmc_public.zip --model DIR',
   },
   englishOnly: (name: string) => `${name} was trained on English text; a Chinese prompt gives nonsense`,
   notInBaseline: (row: string, file: string) => `${row}: not in ${file}, so not compared`,
+  truncated: (truncated: number, texts: number) =>
+    `${truncated === 1 && texts === 1 ? 'the text is' : `${truncated} of ${texts} texts are`} longer than the model reads: what does not fit was cut off`,
+  zeroShot: (method: string, template: string) => `zero-shot by ${method}: ${template} (--template asks otherwise)`,
   device: (device: string) => `device: ${device}`,
   explain: {
     title: (graph: string, device: string, runs: number, recorded: number) =>

@@ -66,10 +66,14 @@ export const zh: Messages = {
     fillMask: 'fill-mask：这里是哪个字？',
     classify: 'classify：这两句是谁写的？',
     eval: 'eval：诗人任务，600 行未见过的诗句',
+    report: (file) => `可以打开看看的报告：${file}`,
     next: '接下来：fsb list，fsb info erlangshen-1.3b，fsb eval --task afqmc --data afqmc_public.zip --model 文件夹',
   },
   englishOnly: (name) => `${name} 只在英文语料上训练；中文提示会得到无意义的结果`,
   notInBaseline: (row, file) => `${row}：${file} 中没有，未作比较`,
+  truncated: (truncated, texts) =>
+    `${truncated === 1 && texts === 1 ? '文本' : `${texts} 条文本中有 ${truncated} 条`}超出模型可读长度：超出部分已截断`,
+  zeroShot: (method, template) => `零样本（${method}）：${template}（可用 --template 另写）`,
   device: (device) => `设备：${device}`,
   explain: {
     title: (graph, device, runs, recorded) =>

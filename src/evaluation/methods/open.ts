@@ -1,6 +1,6 @@
 /** Opens a model for the method it is to answer by, or for the one that suits it and the task. */
 import { Decoder, decoderGraph } from '../../pipelines/decoder.ts';
-import { Encoder, type OpenModelOptions } from '../../pipelines/encoder.ts';
+import { Encoder, type OpenModelOptions, type Tokenizer } from '../../pipelines/encoder.ts';
 import { EncoderDecoder } from '../../pipelines/encoder-decoder.ts';
 import { type Manifest, readManifest } from '../../registry/manifest.ts';
 import { UnsupportedError, UsageError } from '../../util/errors.ts';
@@ -34,6 +34,8 @@ export interface AnsweringModel {
   readonly runtime: string;
   /** The method it was opened for: what "auto" became. */
   readonly methodName: MethodName;
+  /** Throws UnsupportedError for a folder without tokenizer files. */
+  requireTokenizer(): Tokenizer;
   /** Throws UnsupportedError when the model or the task lacks what the method needs. Trains a probe where that is the method. */
   method(task: ClueTask, asked: AskedMethod): Promise<Method>;
   dispose(): Promise<void>;
@@ -55,10 +57,13 @@ export interface MethodRequest {
  * A head for something else stays a head, whose error says what is wrong. Throws UnsupportedError for a model that can do
  * nothing of this.
  */
-export function chooseMethod(manifest: Manifest, task: ClueTask, labelOrder?: LabelOrder): MethodName {
-  const found = (Object.keys(KINDS) as MethodName[]).find(
-    (name) => KINDS[name].can(manifest) && KINDS[name].suits(manifest, task, labelOrder),
-  );
+export function chooseMethod(
+  manifest: Manifest,
+  task: ClueTask,
+  labelOrder?: LabelOrder,
+  among: readonly MethodName[] = Object.keys(KINDS) as MethodName[],
+): MethodName {
+  const found = among.find((name) => KINDS[name].can(manifest) && KINDS[name].suits(manifest, task, labelOrder));
   if (found) return found;
   const can = (Object.keys(KINDS) as MethodName[]).filter((name) => KINDS[name].can(manifest));
   const prompts = Object.keys(task.prompts ?? {});
@@ -190,6 +195,7 @@ function answering<M extends Encoder | Decoder | EncoderDecoder>(
     device: model.device,
     runtime: model.runtime,
     methodName,
+    requireTokenizer: () => model.requireTokenizer(),
     method: async (task, asked) => method(model, task, asked),
     dispose: () => model.dispose(),
   };

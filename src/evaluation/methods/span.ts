@@ -4,7 +4,7 @@
  * (baselines/models_pytorch/mrc_pytorch: cmrc2018_preprocess.py, cmrc2018_output.py), but for the answer's text, which is
  * cut from the passage by offsets instead of being put together from tokens.
  */
-import type { Encoder, Offset, Row } from '../../pipelines/encoder.ts';
+import type { Encoder, Row } from '../../pipelines/encoder.ts';
 import { topK } from '../../tensor/math.ts';
 import { UnsupportedError } from '../../util/errors.ts';
 import type { ClueTask } from '../clue-task.ts';
@@ -30,7 +30,7 @@ interface Window extends Row {
 interface Reading {
   readonly windows: readonly Window[];
   /** Code points of the passage behind each of its tokens. */
-  readonly offsets: readonly Offset[];
+  readonly offsets: readonly (readonly [start: number, end: number])[];
   readonly characters: readonly string[];
 }
 
