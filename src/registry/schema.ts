@@ -129,6 +129,17 @@ export const modelEntrySchema = z.strictObject({
   language: z.enum(['zh', 'en']),
   /** Parameters, tied ones once, buffers not; confidence C: the nominal number of the name. Consumer: list, memory estimate of info. */
   parameters: count.nullable(),
+  /** What the memory estimate of info needs beside; absent where a number was never published. */
+  dimensions: z
+    .strictObject({
+      embeddingRows: count,
+      hiddenSize: count,
+      /** Layers with keys and values; 0 for encoders. */
+      decoderLayers: z.int().nonnegative(),
+      /** The longest context, in tokens. */
+      positions: count,
+    })
+    .optional(),
   /** Type of the stored weights. Consumer: info, size estimates. */
   checkpointDtype: z.enum(['float16', 'float32']).nullable(),
   /** Bytes of the weights file, to the digits the hub's page shows (exact for bundled ones). Consumer: list, disk check before pull. */

@@ -1,17 +1,13 @@
 /** fsb info NAME: what a model is, where it comes from, what it needs, what it scored, what to beware of. */
+import { needsOf } from '../../registry/needs.ts';
 import { caveatsOf, getModel, type RegistryModel } from '../../registry/registry.ts';
 import { formatBytes, formatParameters } from '../../util/format.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { CommonOptions, Context } from '../context.ts';
 import { localState } from '../local-state.ts';
 
-/** What a model takes: bytes per parameter on the disk and, on a CPU, in memory (kernels there compute in float32). */
-const NEEDS = {
-  fp32: { disk: 4, memory: 4 },
-  fp16: { disk: 2, memory: 4 },
-  int8: { disk: 1.125, memory: 1.125 },
-  int4: { disk: 0.65, memory: 0.65 },
-} as const;
+/** Architectures that are stored for one token after the other. */
+const DECODERS: ReadonlySet<string | null> = new Set(['gpt2', 'megatron-t5', 't5']);
 
 /** Tasks by Hub tag → the command that runs them. */
 const COMMANDS: Readonly<Record<string, string>> = {
@@ -39,18 +35,14 @@ export const command: CommandModule = {
 async function describe(context: Context, entry: RegistryModel) {
   const { ARCHITECTURES } = await import('../../architectures/index.ts');
   const supported = ARCHITECTURES.some(({ name }) => name === entry.architecture);
-  const { parameters } = entry;
-  const needs = Object.entries(NEEDS).map(([dtype, { disk, memory }]) => ({
-    dtype,
-    diskBytes: parameters === null ? null : parameters * disk,
-    memoryBytes: parameters === null ? null : parameters * memory,
-  }));
+  const { parameters, dimensions } = entry;
+  const workload = DECODERS.has(entry.architecture) ? 'decoder' : 'encoder';
   return {
     ...entry,
     caveats: caveatsOf(await context.registry(), entry),
     supported,
     commands: supported ? examples(entry) : [],
-    needs,
+    needs: parameters === null ? [] : needsOf(parameters, workload, dimensions),
     local: await localState(entry.name, context.environment.home),
   };
 }
@@ -89,8 +81,7 @@ function page(context: Context, info: Description): string {
     `${info.sizeBytes === null ? '?' : formatBytes(info.sizeBytes)} ${info.checkpointDtype ?? ''}`.trimEnd(),
   );
   for (const { dtype, diskBytes, memoryBytes } of info.needs)
-    if (diskBytes !== null && memoryBytes !== null)
-      field(dtype, `disk ${formatBytes(diskBytes)}, memory ${formatBytes(memoryBytes)}`);
+    field(dtype, `disk ${formatBytes(diskBytes)}, memory ${formatBytes(memoryBytes)}`);
   field('license', info.license ?? '?');
   field(
     'here',
