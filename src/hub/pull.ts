@@ -14,10 +14,11 @@ import { chooseSources, labelOf, openSource, type SourceContext } from './choose
 import { pinFirstUse } from './first-use.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from './http.ts';
 import { DEFAULT_RETRY, DEFAULT_STALL, RateLimit, type RetryPolicy, Slots } from './limits.ts';
-import type { Supplier } from './ranged-transfer.ts';
+
 import { type CheckpointRecord, RECORD_FILE, readRecord, writeRecord } from './record.ts';
 import type { Source, SourceFile, SourceSpec } from './sources/source.ts';
 import { stagingFolder, sweepStaging, withStaging } from './staging.ts';
+import type { Supplier } from './suppliers.ts';
 import { type TransferOptions, type TransferredFile, transferFile, withRetries } from './transfer.ts';
 
 export interface PullOptions extends Selection {
