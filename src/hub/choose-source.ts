@@ -136,6 +136,11 @@ export async function openSource(spec: SourceSpec, context: SourceContext): Prom
   return entryOf(spec).open(spec, context);
 }
 
+/** False where a revision means nothing. Commits are Hugging Face's: ModelScope has its own and does not tell them. */
+export function hasRevision({ kind }: SourceSpec, revision: string): boolean {
+  return kind === 'huggingface' || (kind === 'modelscope' && !COMMIT.test(revision));
+}
+
 /** What a person may write in place of a registry name: a URL, a path, or a hub id. */
 export function parseLocation(location: string): SourceSpec {
   if (/^https?:\/\//i.test(location)) {
