@@ -4,12 +4,9 @@ import path from 'node:path';
 import { type FsbError, NetworkError, NotFoundError, RefusedError, UsageError } from '../util/errors.ts';
 import type { HttpClient } from './http.ts';
 import { expiredUrlError, redactUrl } from './signed-url.ts';
-import { archiveSource } from './sources/archive.ts';
-import { bundledSource } from './sources/bundled.ts';
 import { httpSource } from './sources/http.ts';
 import { httpFolderSource } from './sources/http-folder.ts';
 import { huggingFaceSource } from './sources/huggingface.ts';
-import { localSource } from './sources/local.ts';
 import { modelScopeSource } from './sources/modelscope.ts';
 import type { Source, SourceSpec } from './sources/source.ts';
 import type { TransferOptions } from './transfer.ts';
@@ -50,16 +47,18 @@ type Entry<K extends SourceSpec['kind'], S = Extract<SourceSpec, { kind: K }>> =
 
 const COMMIT = /^[0-9a-f]{40}$/;
 
+/** What reads zips is loaded when there is one. */
 const KINDS: { readonly [K in SourceSpec['kind']]: Entry<K> } = {
   bundled: {
     label: (spec) => `bundled:${spec.path}`,
     unusable: () => undefined,
-    open: (spec, context) => bundledSource(spec, context.bundledRoot, context.signal),
+    open: async (spec, context) =>
+      (await import('./sources/bundled.ts')).bundledSource(spec, context.bundledRoot, context.signal),
   },
   local: {
     label: (spec) => `local:${spec.path}`,
     unusable: () => undefined,
-    open: (spec) => localSource(spec.path),
+    open: async (spec) => (await import('./sources/local.ts')).localSource(spec.path),
   },
   huggingface: {
     label: (spec) => `huggingface:${spec.repo}${spec.endpoint ? `@${new URL(spec.endpoint).host}` : ''}`,
@@ -94,8 +93,10 @@ const KINDS: { readonly [K in SourceSpec['kind']]: Entry<K> } = {
     label: (spec) => `archive:${redactUrl(spec.url)}`,
     unusable: (spec, offline) =>
       withdrawnError(spec) ?? expiredUrlError(spec.url) ?? offlineError(offline, redactUrl(spec.url)),
-    open: ({ url }, { http, scratchFolder, transfer, onArchiveBytes, isPlan }) =>
-      archiveSource({ url, scratchFolder, transfer, onBytes: onArchiveBytes, isPlan }, http),
+    open: async ({ url }, { http, scratchFolder, transfer, onArchiveBytes, isPlan }) => {
+      const { archiveSource } = await import('./sources/archive.ts');
+      return archiveSource({ url, scratchFolder, transfer, onBytes: onArchiveBytes, isPlan }, http);
+    },
   },
   http: {
     label: (spec) => redactUrl(spec.url),
@@ -133,6 +134,11 @@ export function chooseSources(name: string, specs: readonly SourceSpec[], offlin
 
 export async function openSource(spec: SourceSpec, context: SourceContext): Promise<Source> {
   return entryOf(spec).open(spec, context);
+}
+
+/** False where a revision means nothing. Commits are Hugging Face's: ModelScope has its own and does not tell them. */
+export function hasRevision({ kind }: SourceSpec, revision: string): boolean {
+  return kind === 'huggingface' || (kind === 'modelscope' && !COMMIT.test(revision));
 }
 
 /** What a person may write in place of a registry name: a URL, a path, or a hub id. */

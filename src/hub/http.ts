@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import { NetworkError, RefusedError } from '../util/errors.ts';
+import { type ChunkHandler, type Exchange, exchange, HandlerError, steadyConnector } from './exchange.ts';
 import { isTransportError, statusError, transportError } from './http-errors.ts';
 import { redactUrl } from './signed-url.ts';
 
@@ -50,11 +51,14 @@ export interface HttpResponse {
   readonly validator: string | undefined;
   /** 206: the server knows ranges. */
   readonly isPartial: boolean;
+  /** Hands over the bytes that follow, without copies; for large bodies. What `onChunk` throws ends the connection. */
+  read(onChunk: ChunkHandler): Promise<void>;
+  /** The same bytes for everyone else, instead of `read`. Leaving it early ends the connection. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface HttpClient {
-  /** The answer to a GET with status 200, or 206 to a range; anything else throws. Leaving `body` early ends the connection. */
+  /** The answer to a GET with status 200, or 206 to a range; anything else throws. */
   get(url: string, options?: GetOptions): Promise<HttpResponse>;
   close(): Promise<void>;
 }
@@ -62,6 +66,8 @@ export interface HttpClient {
 /** Hubs redirect two or three times; more is a loop. */
 const MAX_REDIRECTS = 10;
 const MAX_ERROR_BODY_BYTES = 4096;
+/** Reading on is cheaper than a new connection. */
+const MAX_DUMPED_BYTES = 128 << 10;
 const USER_AGENT = 'fsb';
 
 /** A client with its own connections; undici is loaded with the first request. The caller closes it. */
@@ -72,9 +78,9 @@ export function createHttpClient({
 }: HttpOptions = {}): HttpClient {
   let agent: Promise<Dispatcher> | undefined;
   const openAgent = async (): Promise<Dispatcher> => {
-    const { EnvHttpProxyAgent } = await import('undici');
+    const { EnvHttpProxyAgent, buildConnector } = await import('undici');
     return new EnvHttpProxyAgent({
-      connect: { timeout: connectTimeoutMs },
+      connect: steadyConnector(buildConnector, { timeout: connectTimeoutMs }),
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
       proxyTunnel: false, // plain http is asked of a proxy as usual: most allow CONNECT to port 443 only
@@ -99,39 +105,31 @@ export function createHttpClient({
 // --- internal ---
 
 async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: GetOptions): Promise<HttpResponse> {
-  const { request } = await import('undici');
   const { signal, token, range, ifRange } = options;
   let url = new URL(firstUrl);
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const hasToken = token !== undefined && url.origin === token.origin;
-    let response: Dispatcher.ResponseData;
-    try {
-      response = await request(withoutUserInfo(url), {
-        dispatcher,
-        headers: {
-          'user-agent': USER_AGENT,
-          'accept-encoding': 'identity', // sizes, ranges and hashes are of the file's own bytes
-          accept: options.accept ?? '*/*',
-          ...(range && { range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }),
-          ...(range && isStrong(ifRange) && { 'if-range': ifRange }),
-          ...authorization(url, hasToken ? token.value : undefined),
-        },
-        ...(signal && { signal }),
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw isTransportError(error) ? transportError(error, firstUrl) : error;
-    }
-    const { statusCode: status, headers, body } = response;
+    const request = {
+      'user-agent': USER_AGENT,
+      'accept-encoding': 'identity', // sizes, ranges and hashes are of the file's own bytes
+      accept: options.accept ?? '*/*',
+      ...(range && { range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }),
+      ...(range && isStrong(ifRange) && { 'if-range': ifRange }),
+      ...authorization(url, hasToken ? token.value : undefined),
+    };
+    const named = <T>(work: Promise<T>): Promise<T> => work.catch((error) => rethrow(error, firstUrl, signal));
+    const answer = await named(exchange(dispatcher, url, request, signal));
+    const { status, headers } = answer;
     const location = headers.location;
     if (status >= 300 && status < 400 && typeof location === 'string') {
-      await body.dump();
+      await readStart(answer);
       url = redirectTarget(url, location);
       continue;
     }
     if (status === 200 || (status === 206 && range)) {
       checkEncoding(headers, firstUrl);
       const sizeBytes = contentLength(headers);
+      const read = (onChunk: ChunkHandler): Promise<void> => named(answer.read(onChunk));
       const part = status === 206 && range ? readRange(headers, range, firstUrl) : undefined;
       return {
         headers,
@@ -140,11 +138,12 @@ async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: G
         totalBytes: part ? part.totalBytes : sizeBytes,
         validator: validatorOf(headers),
         isPartial: part !== undefined,
-        body: namedErrors(body, firstUrl, signal),
+        read,
+        body: chunksOf(read, answer),
       };
     }
     const isRedirected = url.href !== new URL(firstUrl).href;
-    throw statusError({ url: firstUrl, status, headers, body: await readStart(body), hasToken, isRedirected });
+    throw statusError({ url: firstUrl, status, headers, body: await readStart(answer), hasToken, isRedirected });
   }
   throw new NetworkError(`${redactUrl(firstUrl)}: more than ${MAX_REDIRECTS} redirects`, { code: 'redirect-loop' });
 }
@@ -168,14 +167,6 @@ function authorization(url: URL, token: string | undefined): Record<string, stri
   if (!url.username) return {};
   const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
-}
-
-function withoutUserInfo(url: URL): URL {
-  const bare = new URL(url.href);
-  bare.username = '';
-  bare.password = '';
-  bare.hash = '';
-  return bare;
 }
 
 function checkEncoding(headers: HttpResponse['headers'], url: string): void {
@@ -217,30 +208,59 @@ function contentLength(headers: HttpResponse['headers']): number | undefined {
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
-async function* namedErrors(
-  body: AsyncIterable<Uint8Array>,
-  url: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+function rethrow(error: unknown, url: string, signal: AbortSignal | undefined): never {
+  signal?.throwIfAborted();
+  if (error instanceof HandlerError) throw error.cause;
+  throw isTransportError(error) ? transportError(error, url) : error;
+}
+
+/** The body as an iterable: one chunk waits, copied, while the connection does. */
+async function* chunksOf(read: HttpResponse['read'], answer: Exchange): AsyncGenerator<Uint8Array> {
+  let chunk: Buffer | undefined;
+  let taken = (): void => undefined;
+  let wake = (): void => undefined;
+  let isDone = false;
+  const done = read((bytes) => {
+    chunk = Buffer.from(bytes);
+    wake();
+    return new Promise((resolve) => {
+      taken = resolve;
+    });
+  }).finally(() => {
+    isDone = true;
+    wake();
+  });
+  done.catch(() => undefined); // thrown below
   try {
-    yield* body;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw isTransportError(error) ? transportError(error, url) : error;
+    for (;;) {
+      if (!chunk && !isDone)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      if (!chunk) return await done;
+      const bytes = chunk;
+      chunk = undefined;
+      yield bytes;
+      taken();
+    }
+  } finally {
+    answer.abandon(); // nothing happens when it is all here
   }
 }
 
-async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
+/** The first kilobytes of an answer that is not wanted, without its connection's end where it is short. */
+async function readStart(answer: Exchange): Promise<string> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
+    await answer.read((chunk) => {
+      chunks.push(Buffer.from(chunk.subarray(0, MAX_ERROR_BODY_BYTES - bytes)));
       bytes += chunk.length;
-      if (bytes >= MAX_ERROR_BODY_BYTES) break;
-    }
+      if (bytes > MAX_DUMPED_BYTES) answer.abandon();
+      return undefined;
+    });
   } catch {
     // The status already says what is wrong; the rest of the answer would only have been a detail.
   }
-  return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY_BYTES).toString('utf8');
+  return Buffer.concat(chunks).toString('utf8');
 }

@@ -6,18 +6,27 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { requireDiskSpace } from '../util/disk.ts';
-import { FsbError, IntegrityError, messageOf, UsageError } from '../util/errors.ts';
+import {
+  type FsbError,
+  IntegrityError,
+  messageOf,
+  NetworkError,
+  NotFoundError,
+  RefusedError,
+  UsageError,
+} from '../util/errors.ts';
 import { isDirectory, pathExists } from '../util/files.ts';
 import { adoptCachedFile, type CachedRepos, type CacheFolders } from './cached-files.ts';
 import { type Selection, selectFiles } from './checkpoint-files.ts';
-import { chooseSources, labelOf, openSource, type SourceContext } from './choose-source.ts';
+import { chooseSources, hasRevision, labelOf, openSource, type SourceContext } from './choose-source.ts';
 import { pinFirstUse } from './first-use.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from './http.ts';
 import { DEFAULT_RETRY, DEFAULT_STALL, RateLimit, type RetryPolicy, Slots } from './limits.ts';
-import type { Supplier } from './ranged-transfer.ts';
+
 import { type CheckpointRecord, RECORD_FILE, readRecord, writeRecord } from './record.ts';
 import type { Source, SourceFile, SourceSpec } from './sources/source.ts';
 import { stagingFolder, sweepStaging, withStaging } from './staging.ts';
+import type { Supplier } from './suppliers.ts';
 import { type TransferOptions, type TransferredFile, transferFile, withRetries } from './transfer.ts';
 
 export interface PullOptions extends Selection {
@@ -337,7 +346,7 @@ async function withSources<T>(options: PullOptions, isPlan: boolean, work: (open
 /** Kinds that have the files one by one under their names. */
 const FILE_KINDS: ReadonlySet<SourceSpec['kind']> = new Set(['huggingface', 'modelscope', 'http-folder']);
 
-/** The first source that answers. Only a network that fails makes the next one's turn: "not there" is an answer. */
+/** The first source that lists the model. One that fails, refuses or has it not makes the next one's turn. */
 async function openPrimary(
   specs: readonly SourceSpec[],
   options: PullOptions,
@@ -346,13 +355,8 @@ async function openPrimary(
   opened: Source[],
   passOver: (source: string, reason: string) => void,
 ) {
-  const candidates = specs.filter((spec) => spec.kind !== 'http-folder');
-  const [folder] = specs;
-  if (candidates.length === 0)
-    throw new UsageError(`${folder ? labelOf(folder) : options.name}: nothing says which files are there`, {
-      code: 'no-listing',
-      hint: 'give the URL of a zip, or pull from a hub as well',
-    });
+  const candidates = listingSources(specs, options, passOver);
+  const failures: { source: string; error: FsbError }[] = [];
   for (const [at, spec] of candidates.entries()) {
     options.onEvent?.({ type: 'source', source: labelOf(spec) });
     try {
@@ -369,11 +373,54 @@ async function openPrimary(
       return { primary, spec, listing: select(found, primary, spec, options, context.isPlan) };
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!(error instanceof FsbError && error.retryable) || at + 1 === candidates.length) throw error;
-      passOver(labelOf(spec), error.message);
+      if (!FAILURES.some((type) => error instanceof type)) throw error;
+      failures.push({ source: labelOf(spec), error: error as FsbError });
+      if (at + 1 < candidates.length) passOver(labelOf(spec), messageOf(error));
     }
   }
-  throw new Error('unreachable: the last candidate returns or throws');
+  throw failureOfAll(options.name, failures);
+}
+
+/** After these another source is asked. Of several, the first kind here is told: it is the one that may pass. */
+const FAILURES = [NetworkError, RefusedError, NotFoundError] as const;
+
+/** Sources that can say which files there are, of the wanted revision. */
+function listingSources(
+  specs: readonly SourceSpec[],
+  { name, revision }: PullOptions,
+  passOver: (source: string, reason: string) => void,
+): readonly SourceSpec[] {
+  const listing = specs.filter((spec) => spec.kind !== 'http-folder');
+  const [folder] = specs;
+  if (listing.length === 0)
+    throw new UsageError(`${folder ? labelOf(folder) : name}: nothing says which files are there`, {
+      code: 'no-listing',
+      hint: 'give the URL of a zip, or pull from a hub as well',
+    });
+  if (revision === undefined) return listing;
+  const candidates = listing.filter((spec) => hasRevision(spec, revision));
+  if (candidates.length === 0)
+    throw new UsageError(`${name}: none of its sources has a revision ${JSON.stringify(revision)}`, {
+      code: 'no-revisions',
+      hint: `leave --revision out; its sources: ${listing.map(labelOf).join(', ')}`,
+    });
+  for (const spec of listing)
+    if (!candidates.includes(spec)) passOver(labelOf(spec), `it has no revision ${JSON.stringify(revision)}`);
+  return candidates;
+}
+
+function failureOfAll(name: string, failures: readonly { source: string; error: FsbError }[]): FsbError {
+  const [first] = FAILURES.flatMap((type) => failures.filter(({ error }) => error instanceof type));
+  if (failures.length === 1) return first!.error;
+  const { code, hint, facts } = first!.error;
+  const Failure = first!.error.constructor as (typeof FAILURES)[number];
+  const reasons = failures.map(({ source, error }) => `  ${source}: ${error.message}`);
+  return new Failure(`${name}: none of its ${failures.length} sources can give it\n${reasons.join('\n')}`, {
+    code,
+    hint,
+    facts: { ...facts, sources: failures.map(({ source, error }) => ({ source, code: error.code })) },
+    cause: first!.error,
+  });
 }
 
 function select(

@@ -18,8 +18,9 @@ import {
   Slots,
   type StallPolicy,
 } from './limits.ts';
-import { type Supplier, transferRanged } from './ranged-transfer.ts';
+import { transferRanged } from './ranged-transfer.ts';
 import type { PackedFile, Source, SourceFile } from './sources/source.ts';
+import type { Supplier } from './suppliers.ts';
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullEvent, type PullOptions, type PullResult, pullModel } from '../../src/hub/pull.ts';
 import { FsbError } from '../../src/util/errors.ts';
+import { startServer } from '../hub/server.ts';
 import { type FaultName, REPO, randomBody, serve, sha256, startFaultServer } from './fault-server.ts';
 
 process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost';
@@ -230,6 +231,41 @@ describe('several places for one file', () => {
     const result = await pullModel(mirrored('http://127.0.0.1:9', mirror.url, events));
     expect(result.files[0]?.sha256).toBe(sha256(BODY));
     expect(events[1]).toMatchObject({ type: 'passed-over', source: `huggingface:${REPO}` });
+  });
+
+  it("a repository that is not there makes the next one's turn", async () => {
+    await using other = await startServer({});
+    await using mirror = await startFaultServer({ [NAME]: { body: BODY } });
+    const events: PullEvent[] = [];
+    const result = await pullModel(mirrored(other.url, mirror.url, events));
+    expect(result.files[0]?.sha256).toBe(sha256(BODY));
+    expect(events[1]).toMatchObject({
+      type: 'passed-over',
+      source: `huggingface:${REPO}`,
+      reason: expect.stringContaining('HTTP 404'),
+    });
+  });
+
+  it('none of which has it are all named, each with its reason', async () => {
+    await using other = await startServer({});
+    const all = await outcome(pullModel(mirrored(other.url, other.url)));
+    expect(all).toMatchObject({ exitCode: 3, code: 'url-not-found' });
+    expect((all as FsbError).message.match(/HTTP 404/g)).toHaveLength(2);
+    // one that could not be asked may have it
+    const some = await outcome(pullModel(mirrored(other.url, 'http://127.0.0.1:9')));
+    expect(some).toMatchObject({ exitCode: 4, code: 'connection-failed' });
+    expect((some as FsbError).message).toContain('HTTP 404');
+  });
+
+  it('of which none has the revision that is asked for are not taken for it', async () => {
+    await using server = await startFaultServer({ [NAME]: { body: BODY } });
+    const sources = [{ kind: 'modelscope', repo: REPO }] as const;
+    const revision = 'd'.repeat(40);
+    expect(await outcome(pullModel(options(server.url, { sources, revision })))).toMatchObject({
+      exitCode: 2,
+      code: 'no-revisions',
+    });
+    expect(server.requests).toEqual([]);
   });
 
   it('a 404 of the first is an answer: the second is not asked for another opinion', async () => {

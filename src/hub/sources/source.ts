@@ -3,6 +3,7 @@
  * hash, and it opens one at a byte offset (or, over the network, any range of one). Where the bytes go is ../transfer.ts' business, which place is taken ../pull.ts'.
  */
 import type { ExpectedBytes } from '../checksum.ts';
+import type { ChunkHandler } from '../exchange.ts';
 import type { ByteRange } from '../http.ts';
 
 export type { ByteRange } from '../http.ts';
@@ -55,6 +56,8 @@ export interface RangeOptions {
 
 /** The answer to a range: that range or, from a server that knows none, the whole file from 0. */
 export interface OpenedRange {
+  /** Hands the bytes over without copies, or else `chunks` has them: one of the two is read, once. */
+  read(onChunk: ChunkHandler): Promise<void>;
   readonly chunks: AsyncIterable<Uint8Array>;
   readonly start: number;
   /** Of the whole file, where the answer tells. */

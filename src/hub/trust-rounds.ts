@@ -1,0 +1,50 @@
+/**
+ * Whom to believe when the bytes of several places together are wrong: the places are tried one by one, the first first,
+ * and what others sent is fetched from it and compared. A place that has sent everything gets one more chance, for bits
+ * that fell over on the way.
+ */
+import type { PieceMap, PieceRecord } from './piece-map.ts';
+import type { Suppliers } from './suppliers.ts';
+
+export class TrustRounds {
+  readonly #pieces: PieceMap;
+  readonly #suppliers: Suppliers;
+  #rounds = 0;
+  /** Pieces as they were before they were fetched from the place that is tried. */
+  readonly #former = new Map<number, PieceRecord>();
+
+  constructor(pieces: PieceMap, suppliers: Suppliers) {
+    this.#pieces = pieces;
+    this.#suppliers = suppliers;
+  }
+
+  /** Labels of the places whose bytes are in the file; every piece must be there. */
+  sources(): string[] {
+    return [...new Set(this.#all().map((piece) => this.#pieces.record(piece)!.source))];
+  }
+
+  /** The bytes are wrong: the pieces to fetch from the next place, to which the suppliers are restricted; undefined when all were tried. */
+  next(): ReadonlySet<number> | undefined {
+    const trusted = this.#suppliers.left[this.#rounds++];
+    if (!trusted) return undefined;
+    this.#suppliers.restrictTo(trusted);
+    const fromOthers = this.#all().filter((piece) => this.#pieces.record(piece)!.source !== trusted.label);
+    const suspects = new Set(fromOthers.length > 0 ? fromOthers : this.#all());
+    for (const piece of suspects) if (!this.#former.has(piece)) this.#former.set(piece, this.#pieces.record(piece)!);
+    return suspects;
+  }
+
+  /** The bytes are right: the places that had sent others. */
+  liars(): string[] {
+    const liars = new Set<string>();
+    for (const [piece, { crc, source }] of this.#former) {
+      const record = this.#pieces.record(piece)!;
+      if (record.crc !== crc && record.source !== source) liars.add(source);
+    }
+    return this.#suppliers.left.map(({ label }) => label).filter((label) => liars.has(label));
+  }
+
+  #all(): number[] {
+    return Array.from({ length: this.#pieces.count }, (_, piece) => piece);
+  }
+}
