@@ -57,13 +57,15 @@ export function nameOfFormat(format: MatrixFormat): string {
 }
 
 /**
- * The formats that a matrix may have within a budget, the smallest first: that of the dtype, for int4 then 8 bits, then float16,
- * which holds what published checkpoints store.
+ * The formats that a matrix may have within a budget, the smallest first: that of the dtype; for int4 the int8 one of the workload;
+ * 8 bits in blocks, whose activations are rounded block by block, so that a few large channels spoil no others; float16, which
+ * holds what published checkpoints store. As many for every matrix: one that has 8-bit blocks already stays there for a while.
  */
 export function formatLadder(dtype: 'int8' | 'int4', workload: Workload, smallest: QuantizedFormat): MatrixFormat[] {
-  if (dtype === 'int8') return [smallest, 'float16'];
-  const isLarge = smallest.kind === 'blocks' && smallest.bits === 8; // the embedding has 8 bits already
-  return [smallest, isLarge ? smallest : LINEAR.int8[workload], 'float16'];
+  const steps: QuantizedFormat[] = dtype === 'int4' ? [smallest, LINEAR.int8[workload]] : [smallest];
+  if (workload === 'encoder') steps.push(BLOCKS_8);
+  const isLarge = smallest.kind === 'blocks' && smallest.bits === 8; // embeddings
+  return [...steps.map((step) => (isLarge ? smallest : step)), 'float16'];
 }
 
 /** Parses the value of --dtype. */
