@@ -15,6 +15,7 @@ import {
   layerTensors,
   maxPositionsOf,
   normTensors,
+  preNormReaders,
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
@@ -48,6 +49,7 @@ export const megatronBert: Architecture = {
         ...headTensors(heads, config),
       ],
       aliases: ENCODER_ALIASES,
+      smoothable: preNormReaders(config.numHiddenLayers),
       graphs: [
         { name: 'model', outputs: headOutputs(heads), build: (options) => buildGraph(config, maxPositions, options) },
       ],

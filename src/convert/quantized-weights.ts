@@ -3,6 +3,7 @@ import type { MatrixSource, Weight } from '../onnx/graph.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { rowChunks } from '../tensor/lazy-tensor.ts';
 import { quantizeBlocks, quantizeBlocksWithZeros, quantizeRows } from './quantize.ts';
+import { multiplyColumns, SmoothingFactors } from './smoothing.ts';
 import { checkFinite, floatChunks } from './weight-bytes.ts';
 
 type QuantizedSource = Extract<Weight['source'], { kind: 'quantized' }>;
@@ -16,8 +17,11 @@ export class QuantizedWeights {
   readonly #scales = new Map<string, Float32Array[]>();
   readonly #zeroPoints = new Map<string, Uint8Array[]>();
 
-  constructor(tensors: ReadonlyMap<string, LazyTensor>) {
+  readonly #smoothing: SmoothingFactors;
+
+  constructor(tensors: ReadonlyMap<string, LazyTensor>, smoothing = new SmoothingFactors(tensors)) {
     this.#tensors = tensors;
+    this.#smoothing = smoothing;
   }
 
   /** The stored bytes of a weight in order; the integers of a matrix must be asked for before its scales. */
@@ -71,13 +75,17 @@ export class QuantizedWeights {
 
   /** The matrix by rows of output features. */
   async *#rows(weight: Weight, matrix: MatrixSource): AsyncGenerator<Float32Array> {
-    const { tensors, rows, columns, transposed, heads } = matrix;
+    const { tensors, rows, columns, transposed, heads, smoothing } = matrix;
+    if (smoothing && (transposed || heads))
+      throw new Error(`matrix "${weight.name}": smoothed, but not stored [out, in]`);
+    const factors = smoothing && (await this.#smoothing.of(smoothing));
     if (!transposed && !heads) {
       for (const name of tensors) {
         const tensor = this.#tensors.get(name);
         if (!tensor) throw new Error(`the graph uses tensor "${name}", which the architecture's list of tensors lacks`);
         for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) {
           checkFinite(chunk, tensor);
+          if (factors) multiplyColumns(chunk, factors);
           yield chunk;
         }
       }

@@ -14,6 +14,7 @@ import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { FSB_VERSION } from '../util/version.ts';
 import { graphOptionsFor } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
+import { SmoothingFactors, smoothedBytes, smoothGraph } from './smoothing.ts';
 
 /** A matrix that a dtype quantises. */
 export interface QuantizableMatrix {
@@ -68,6 +69,7 @@ export class TrialGraphs {
     // float16 holds what is measured here: it is trialled as the float32 that is written already
     const matrices = new Map([...formats].filter(([, format]) => format !== 'float16'));
     const graphs = this.#plan.graphs.map((graphPlan) => graphPlan.build({ matrices }));
+    for (const graph of graphs) smoothGraph(graph, this.#plan.smoothable ?? []);
     const written: string[] = [];
     const inFolder = (name: string): string => {
       const file = path.join(this.#folder, 'onnx', name);
@@ -95,11 +97,13 @@ export class TrialGraphs {
 
   /** Writes what the base lacks. */
   async #append(file: WeightFile, weights: readonly Weight[]): Promise<void> {
-    const quantized = new QuantizedWeights(this.#tensors);
+    const smoothing = new SmoothingFactors(this.#tensors);
+    const quantized = new QuantizedWeights(this.#tensors, smoothing);
     try {
       for (const weight of weights) {
         const { source } = weight;
         if (source.kind === 'quantized') await file.append(weight, quantized.chunks(weight, source));
+        else if (source.kind === 'smoothed') await file.append(weight, smoothedBytes(source, smoothing));
         else if (source.kind === 'same' && file.placements.has(source.as)) await file.append(weight, nothing());
       }
       await file.finish();

@@ -7,8 +7,9 @@ import type { ManifestGraph, ManifestWeight } from '../registry/manifest.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { requireDiskSpace } from '../util/disk.ts';
 import { FSB_VERSION } from '../util/version.ts';
-import { FILE_SUFFIXES, type Formats, graphOptionsFor, type Workload, type WritableDtype } from './dtypes.ts';
+import { FILE_SUFFIXES, type Formats, graphOptionsFor, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
+import { SmoothingFactors, smoothedBytes, smoothGraph } from './smoothing.ts';
 import { WeightBuffers } from './weight-buffers.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
@@ -44,7 +45,7 @@ export async function writeGraphs(
 ): Promise<WrittenGraphs> {
   const plans = [...plan.graphs, plan.probe.graph];
   const suffix = FILE_SUFFIXES[options.dtype];
-  const graphs = await buildGraphs(plans, plan.workload, tensors, options);
+  const graphs = await buildGraphs(plans, plan, tensors, options);
   const dataFile = `onnx/${plans[0]!.name}${suffix}.onnx_data`;
   const weights = await WeightFile.create(path.join(folder, dataFile));
   const data = await writeWeights(weights, graphs, tensors, options);
@@ -79,16 +80,21 @@ export async function writeGraphs(
 
 async function buildGraphs(
   plans: readonly GraphPlan[],
-  workload: Workload,
+  { workload, smoothable: norms = [] }: ModelPlan,
   tensors: ReadonlyMap<string, LazyTensor>,
   { dtype, formats, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
   const options: GraphOptions = { ...graphOptionsFor(dtype, workload), ...formats };
-  const graphs = plans.map((plan) => plan.build(options));
+  const build = (more: GraphOptions): Graph[] => {
+    const graphs = plans.map((plan) => plan.build({ ...options, ...more }));
+    for (const graph of graphs) smoothGraph(graph, norms);
+    return graphs;
+  };
+  const graphs = build({});
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
   onWarning?.(`kept as float32, since float16 ends at 65504: ${[...keepFloat32].join(', ')}`);
-  return plans.map((plan) => plan.build({ ...options, keepFloat32 }));
+  return build({ keepFloat32 });
 }
 
 async function writeWeights(
@@ -100,17 +106,19 @@ async function writeWeights(
   const all = weightsOf(graphs);
   const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
   let doneBytes = 0;
-  const quantized = new QuantizedWeights(tensors);
+  const smoothing = new SmoothingFactors(tensors);
+  const quantized = new QuantizedWeights(tensors, smoothing);
   const buffers = new WeightBuffers();
+  const bytesOf = (weight: Weight): AsyncIterable<Uint8Array> => {
+    if (weight.source.kind === 'quantized') return quantized.chunks(weight, weight.source);
+    if (weight.source.kind === 'smoothed') return smoothedBytes(weight.source, smoothing);
+    return weightChunks(weight, tensors, buffers);
+  };
   try {
     await requireDiskSpace(file.file, totalBytes, 'the converted model');
     for (const weight of all) {
       signal?.throwIfAborted();
-      const { source } = weight;
-      await file.append(
-        weight,
-        source.kind === 'quantized' ? quantized.chunks(weight, source) : weightChunks(weight, tensors, buffers),
-      );
+      await file.append(weight, bytesOf(weight));
       doneBytes += weightBytes(weight);
       onProgress?.({ doneBytes, totalBytes });
     }
