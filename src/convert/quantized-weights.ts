@@ -77,7 +77,7 @@ export class QuantizedWeights {
   async *#rows(weight: Weight, matrix: MatrixSource): AsyncGenerator<Float32Array> {
     const { tensors, rows, columns, transposed, heads, smoothing } = matrix;
     if (smoothing && (transposed || heads))
-      throw new Error(`matrix "${weight.name}": smoothed, but not stored [out, in]`);
+      throw new Error(`matrix "${weight.name}" is smoothed, and not stored [out, in]`);
     const factors = smoothing && (await this.#smoothing.of(smoothing));
     if (!transposed && !heads) {
       for (const name of tensors) {
@@ -101,8 +101,9 @@ export class QuantizedWeights {
       at += chunk.length;
     }
     const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / columns));
-    for (let from = 0; from < rows; from += step)
+    for (let from = 0; from < rows; from += step) {
       yield turnRows(whole, rows, columns, from, Math.min(rows, from + step));
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * Smoothing: DynamicQuantizeMatMul gives a whole activation one scale, so a few large channels leave the others few codes. Dividing
- * the norm that makes the activation by a factor per channel and multiplying the columns of the matrices that read it leaves
- * the function as it is and evens the channels out. (Xiao et al., "SmoothQuant", 2023, with α = 1/2; how large a channel gets is
- * estimated from the norm's own weight and bias instead of calibration runs.)
+ * Smoothing: activations are rounded to 8 bits with one scale for all of them (DynamicQuantizeMatMul) or for a block of channels
+ * (MatMulNBits), so a few large channels leave the others few codes. Dividing the norm that makes the activation by a factor
+ * per channel and multiplying the columns of the matrices that read it leaves the function as it is and evens the channels
+ * out. (Xiao et al., "SmoothQuant", 2023, with α = 1/2; how large a channel gets is estimated from the norm's own weight and bias
+ * instead of calibration runs.)
  */
 import type { Graph, NormReaders, Weight } from '../onnx/graph.ts';
 import { type LazyTensor, readFloat32, rowChunks } from '../tensor/lazy-tensor.ts';
@@ -12,23 +13,23 @@ import { checkFinite } from './weight-bytes.ts';
 const EXTREME = 3;
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
-/** Marks the vectors of every norm whose readers are all quantised by columns, and those matrices, as smoothed. */
+/** Marks the vectors of every norm whose readers are all quantised, and those matrices, as smoothed. */
 export function smoothGraph(graph: Graph, norms: readonly NormReaders[]): void {
-  const columns = new Map<string, Weight[]>();
+  const quantized = new Map<string, Weight[]>();
   for (const weight of graph.weights.values()) {
     const { source } = weight;
-    if (source.kind !== 'quantized' || source.format.kind !== 'columns' || source.matrix.tensors.length > 1) continue;
+    if (source.kind !== 'quantized' || source.matrix.tensors.length > 1) continue;
     const [name = ''] = source.matrix.tensors;
-    columns.set(name, [...(columns.get(name) ?? []), weight]);
+    quantized.set(name, [...(quantized.get(name) ?? []), weight]);
   }
   for (const norm of norms) {
-    if (!norm.readers.every((reader) => columns.has(reader))) continue;
+    if (!norm.readers.every((reader) => quantized.has(reader))) continue;
     for (const part of ['weight', 'bias']) {
       const name = `${norm.norm}.${part}`;
       const vector = graph.weights.get(name)!;
       graph.weights.set(name, { ...vector, source: { kind: 'smoothed', tensor: name, norm } });
     }
-    for (const weight of norm.readers.flatMap((reader) => columns.get(reader)!)) {
+    for (const weight of norm.readers.flatMap((reader) => quantized.get(reader)!)) {
       const { source } = weight;
       if (source.kind !== 'quantized') continue;
       graph.weights.set(weight.name, {
