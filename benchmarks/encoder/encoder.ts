@@ -1,12 +1,14 @@
 /**
- * Tokens and sequences per second of a classifier on AFQMC dev, fp32: fsb, Python ONNX Runtime on the same ONNX file,
- * PyTorch on the same checkpoint. Peers take turns, round by round; medians.
+ * Tokens and sequences per second of a classifier on AFQMC dev. fp32: fsb, Python ONNX Runtime on the same ONNX file, PyTorch on
+ * the same checkpoint. int8: fsb, ONNX Runtime's quantize_dynamic, CTranslate2 where it knows the model, and fsb in fp32. Peers
+ * take turns, round by round; medians.
  *
- *   PYTHON=python3 npx tsx benchmarks/encoder/encoder.ts [--preset bert-110m] [--layers 6] [--rounds 5] [--share 0.05]
+ *   PYTHON=python3 npx tsx benchmarks/encoder/encoder.ts [--preset bert-110m] [--layers 6] [--dtype int8] [--rounds 5] [--share 0.05]
  *
  * Each trial runs the same part of the batches: `--share` of them, evenly spread, once in batches sorted by length under
  * a token budget, once in batches of 32 in file order. `--save NAME` writes results/NAME.json and benchmarks/README.md.
- * Every peer's logits are compared with fsb's. Needs torch, transformers and onnxruntime in Python.
+ * Every peer's logits are compared with those of fsb (int8: of fsb in fp32). Needs torch, transformers, onnxruntime, and for int8
+ * onnx and ctranslate2 in Python.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -25,6 +27,8 @@ import { type Answer, type EncodedRow, ORDERS, type Order, Peer, type Workload }
 import { loadRows } from './rows.ts';
 
 const FILE_ORDER_ROWS = 32;
+/** fsb in float32, whose logits the int8 ones are held against. */
+const FLOAT_PEER = 'fsb fp32';
 /** What `fsb eval` takes unless told otherwise. */
 const BATCH_TOKENS = 4096;
 
@@ -32,6 +36,7 @@ const { values } = parseArgs({
   options: {
     preset: { type: 'string', default: 'bert-110m' },
     layers: { type: 'string' },
+    dtype: { type: 'string', default: 'fp32' },
     rounds: { type: 'string', default: '5' },
     share: { type: 'string', default: '0.05' },
     threads: { type: 'string', default: '2' },
@@ -39,13 +44,17 @@ const { values } = parseArgs({
   },
 });
 const preset = encoderPreset(values.preset);
+const isInt8 = values.dtype === 'int8';
+if (!isInt8 && values.dtype !== 'fp32') throw new Error(`--dtype: expected fp32 or int8, found "${values.dtype}"`);
 const machine = provenance();
 const work = await mkdtemp(path.join(os.tmpdir(), 'fsb-encoder-'));
 try {
   const checkpoint = path.join(work, 'checkpoint');
   const model = path.join(work, 'model');
   await writeCheckpoint(checkpoint, preset);
-  await convertCheckpoint(checkpoint, model, { dtype: 'fp32', tokenizer: await tokenizerPart(checkpoint) });
+  const tokenizer = await tokenizerPart(checkpoint);
+  await convertCheckpoint(checkpoint, model, { dtype: 'fp32', tokenizer });
+  if (isInt8) await convertCheckpoint(checkpoint, `${model}-int8`, { dtype: 'int8', tokenizer });
   const { source, rows } = await loadRows(checkpoint);
   const workload = path.join(work, 'workload.json');
   const batches = planTrials(rows, Number(values.share));
@@ -92,17 +101,21 @@ async function startPeers(checkpoint: string, model: string, workload: string): 
   const here = path.join(REPOSITORY, 'benchmarks', 'encoder');
   const { threads } = values;
   const onnx = path.join(model, 'onnx', 'model.onnx');
+  const fsb = (name: string, folder: string): Promise<Peer> =>
+    Peer.start(name, process.execPath, ['--import', 'tsx', path.join(here, 'peer-fsb.ts'), folder, workload, threads]);
+  const inPython = (name: string, script: string, subject: string, ...more: string[]): Promise<Peer> =>
+    Peer.start(name, python, [path.join(here, script), subject, workload, threads, ...more]);
+  if (!isInt8)
+    return [
+      await fsb('fsb', model),
+      await inPython('onnxruntime', 'peer_onnxruntime.py', onnx),
+      await inPython('torch', 'peer_torch.py', checkpoint),
+    ];
   return [
-    await Peer.start('fsb', process.execPath, [
-      '--import',
-      'tsx',
-      path.join(here, 'peer-fsb.ts'),
-      model,
-      workload,
-      threads,
-    ]),
-    await Peer.start('onnxruntime', python, [path.join(here, 'peer_onnxruntime.py'), onnx, workload, threads]),
-    await Peer.start('torch', python, [path.join(here, 'peer_torch.py'), checkpoint, workload, threads]),
+    await fsb('fsb', `${model}-int8`),
+    await inPython('onnxruntime', 'peer_onnxruntime.py', onnx, 'int8'),
+    ...(preset.family === 'bert' ? [await inPython('ctranslate2', 'peer_ctranslate2.py', checkpoint)] : []),
+    await fsb(FLOAT_PEER, model),
   ];
 }
 
@@ -125,7 +138,8 @@ function report(source: string, batches: Workload['batches'], peers: readonly Pe
   const results = ORDERS.flatMap((order) => {
     const rows = batches[order].flat();
     const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
-    const reference = answers.get(peers[0]!)![order][0]!.logits;
+    const judge = peers.find(({ name }) => name === FLOAT_PEER) ?? peers[0]!;
+    const reference = answers.get(judge)![order][0]!.logits;
     return peers.map((peer) => {
       const trials = answers.get(peer)![order];
       const seconds = trials.map((trial) => trial.seconds);
@@ -170,13 +184,13 @@ function report(source: string, batches: Workload['batches'], peers: readonly Pe
   const summary = `fsb as it evaluates (sorted) against a plain loop (file order): ${asUsed.join(', ')}.`;
   console.log(`${table}\n\n${summary}`);
   if (values.save === undefined) return;
-  const model = { ...preset, weights: 'random' };
+  const model = { ...preset, weights: 'random', dtype: values.dtype };
   const setting = { threads: Number(values.threads), rounds: Number(values.rounds), share: Number(values.share) };
   const file = writeResults('encoder', values.save, {
     ...{ benchmark: 'encoder', ...machine, onnxruntimeOfFsb: runtimeVersion(), model, source, ...setting, results },
   });
   const command = `npx tsx benchmarks/encoder/encoder.ts ${process.argv.slice(2).join(' ')}`;
   const versions = peers.map(({ name, info }) => `${name} ${info.version}`).join('; ');
-  const head = `\`${command}\`: ${values.preset}, ${preset.layers} layers; ${source}; ${machine.cpu}, ${values.threads} threads; ${versions} (${machine.date.slice(0, 10)}, ${file})`;
+  const head = `\`${command}\`: ${values.preset}, ${preset.layers} layers, ${values.dtype}; ${source}; ${machine.cpu}, ${values.threads} threads; ${versions} (${machine.date.slice(0, 10)}, ${file})`;
   updateReadme(`encoder:${values.save}`, `${head}\n\n${table}\n\n${summary}`);
 }

@@ -23,6 +23,7 @@ import { PRESETS, type PresetName } from '../checkpoints/presets.ts';
 import { writeCheckpoint } from '../checkpoints/write-checkpoint.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, REPOSITORY, updateReadme, writeResults } from '../report/provenance.ts';
+import { writeWithOutliers } from './outliers.ts';
 import { isDefault, SCHEMES, type Scheme, type SchemeName } from './schemes.ts';
 import { classifierAccuracy, TASK_GOLDENS } from './tasks.ts';
 
@@ -39,6 +40,8 @@ const { values } = parseArgs({
 });
 const everything = !values.quality && !values.tasks && !values.speed;
 const MINIS = ['wenzhong-mini', 'zhouwenwang-mini', 'erlangshen-mini', 'randeng-mini', 'erlangshen-mini-poet'] as const;
+/** The same function as erlangshen-mini, with outlier channels. */
+const WITH_OUTLIERS = 'erlangshen-mini, outliers';
 const NAMES = Object.keys(SCHEMES) as SchemeName[];
 const machine = provenance();
 const work = await mkdtemp(path.join(os.tmpdir(), 'fsb-quantisation-'));
@@ -72,9 +75,10 @@ async function quality(): Promise<void> {
     .split('\n');
   const texts = lines.slice(0, Number(values.texts)).map((line) => (JSON.parse(line) as { sentence: string }).sentence);
   const results: ({ model: string; scheme: SchemeName; isDefault: boolean; sizeBytes: number } & Fidelity)[] = [];
-  for (const mini of MINIS) {
+  for (const mini of [...MINIS, WITH_OUTLIERS]) {
     const checkpoint = path.join(work, mini);
-    await importArchive(path.join(REPOSITORY, 'models', `${mini}.zip`), checkpoint);
+    if (mini === WITH_OUTLIERS) await writeWithOutliers(path.join(work, 'erlangshen-mini'), checkpoint);
+    else await importArchive(path.join(REPOSITORY, 'models', `${mini}.zip`), checkpoint);
     let reference: Float32Array[] | undefined;
     for (const scheme of NAMES) {
       const folder = await convert(checkpoint, scheme);

@@ -3,7 +3,7 @@
  * Dimensions come from tensor shapes, never from config.json, which is wrong or misleading in several published
  * repositories; config.json gives only what no shape can tell (heads, activation, epsilon, labels).
  */
-import type { Graph, GraphOptions } from '../onnx/graph.ts';
+import type { Graph, GraphOptions, NormReaders } from '../onnx/graph.ts';
 import type { ReadTensor } from './reference/arithmetic.ts';
 import type { Tensors } from './tensors.ts';
 
@@ -78,6 +78,8 @@ export interface ModelPlan {
   readonly aliases: Readonly<Record<string, string>>;
   /** Tokens that the family's tokenizer class appends to the vocabulary file, in the order of their ids. */
   readonly addedTokens?: readonly string[];
+  /** Norms whose output only matrices read: a pre-LN model's. They can take factors over from those matrices. */
+  readonly smoothable?: readonly NormReaders[];
   readonly graphs: readonly GraphPlan[];
   readonly probe: ProbePlan;
 }

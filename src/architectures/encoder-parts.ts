@@ -2,7 +2,7 @@
  * What the three BERT-like encoders share: dimensions, tensor names of a layer, embeddings, self-attention and
  * feed-forward without their norms. Where the norms stand is what tells the architectures apart.
  */
-import type { Graph, Value } from '../onnx/graph.ts';
+import type { Graph, NormReaders, Value } from '../onnx/graph.ts';
 import {
   type Activation,
   add,
@@ -88,6 +88,17 @@ export function layerTensors(i: number, { hiddenSize: H, intermediateSize: I }: 
     ...dense('intermediate.dense', I, H),
     ...dense('output.dense', H, I),
   ];
+}
+
+/** What reads each norm of a pre-LN layer; the last norm's readers are heads and callers. */
+export function preNormReaders(numHiddenLayers: number): NormReaders[] {
+  return Array.from({ length: numHiddenLayers }, (_, i) => `encoder.layer.${i}`).flatMap((layer) => [
+    {
+      norm: `${layer}.attention.ln`,
+      readers: ['query', 'key', 'value'].map((part) => `${layer}.attention.self.${part}.weight`),
+    },
+    { norm: `${layer}.ln`, readers: [`${layer}.intermediate.dense.weight`] },
+  ]);
 }
 
 /** word + type (+ learned position), without a norm: (B, T) → (B, T, H). */

@@ -16,6 +16,7 @@ import {
   maxPositionsOf,
   normTensors,
   pairMask,
+  preNormReaders,
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
@@ -49,6 +50,7 @@ export const megatronBert: Architecture = {
         ...headTensors(heads, config),
       ],
       aliases: ENCODER_ALIASES,
+      smoothable: preNormReaders(config.numHiddenLayers),
       graphs: [
         { name: 'model', outputs: headOutputs(heads), build: (options) => buildGraph(config, maxPositions, options) },
       ],

@@ -27,6 +27,7 @@ import {
   feedForward,
   layerTensors,
   normTensors,
+  preNormReaders,
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
@@ -87,6 +88,7 @@ export const zhouwenwang: Architecture = {
         ...headTensors(heads, config),
       ],
       aliases: ENCODER_ALIASES,
+      smoothable: preNormReaders(config.numHiddenLayers),
       graphs: [
         { name: 'model', outputs: outputNames(config), build: (options) => buildGraph(config, options) },
         // the same weights left to right, with a cache: the rotation of a key depends on its own position only

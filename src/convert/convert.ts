@@ -8,7 +8,7 @@ import type { ConfigJson, ModelPlan } from '../architectures/architecture.ts';
 import { detectArchitecture } from '../architectures/index.ts';
 import { Tensors } from '../architectures/tensors.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open.ts';
-import { type Manifest, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
+import { type Manifest, type ManifestPrecision, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
 import { elementCountOf, type LazyTensor } from '../tensor/lazy-tensor.ts';
 import { IntegrityError, NotFoundError } from '../util/errors.ts';
 import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
@@ -45,6 +45,8 @@ export interface ConvertOptions {
   readonly dtype?: WritableDtype;
   /** Formats that stand instead of those of the dtype, e.g. to measure them. @default those of the dtype */
   readonly formats?: Formats | undefined;
+  /** How those came about, for the manifest. */
+  readonly precision?: ManifestPrecision | undefined;
   /** Name in the manifest. @default the checkpoint folder's name */
   readonly name?: string;
   /** 40-hex revision of the checkpoint, when known. */
@@ -100,9 +102,8 @@ export function planModel(
   return { plan, tensors: bindTensors(plan, architecture.buffers, checkpoint.tensors, checkpoint.path) };
 }
 
-// --- internal ---
-
-async function readConfig(checkpoint: Checkpoint): Promise<ConfigJson> {
+/** config.json beside the checkpoint, or what a Megatron checkpoint says of itself. */
+export async function readConfig(checkpoint: Checkpoint): Promise<ConfigJson> {
   const file = path.join(folderOf(checkpoint), 'config.json');
   if (!(await pathExists(file))) {
     if (checkpoint.args) return configFromMegatron(checkpoint.args, checkpoint.path);
@@ -115,6 +116,8 @@ async function readConfig(checkpoint: Checkpoint): Promise<ConfigJson> {
     throw new IntegrityError(`${file}: expected a JSON object`, { code: 'malformed-config' });
   return config as ConfigJson;
 }
+
+// --- internal ---
 
 async function writeModel(
   folder: string,
@@ -144,6 +147,7 @@ async function writeModel(
     tokenizer: tokenizer?.manifest ?? null,
     labels: plan.labels ? [...plan.labels] : null,
     quantisation: describeQuantisation(dtype, plan.workload, options.formats),
+    ...(options.precision && { precision: options.precision }),
     probes: await expectProbes(plan, tensors, dtype, tokenizer?.probe),
     createdBy: { fsb: FSB_VERSION, node: process.version },
   };

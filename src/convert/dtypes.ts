@@ -1,5 +1,5 @@
 /** The types a model can be stored in, and what each means for its matrices. */
-import type { GraphOptions, QuantizedFormat } from '../onnx/graph.ts';
+import type { GraphOptions, MatrixFormat, QuantizedFormat } from '../onnx/graph.ts';
 import { UsageError } from '../util/errors.ts';
 
 /** What a model is for decides the integer format: encoders run many tokens at once, decoders one. */
@@ -47,9 +47,29 @@ export function describeQuantisation(
   formats: Formats = {},
 ): Record<string, string | number> | null {
   const { linear, embedding } = { ...graphOptionsFor(dtype, workload), ...formats };
-  if (!linear || !embedding) return null;
+  if (!linear) return null;
   const bits = linear.kind === 'blocks' ? { bits: linear.bits, blockSize: linear.blockSize } : { bits: 8 };
-  return { scheme: linear.kind, ...bits, embeddingBits: embedding.bits, embeddingBlockSize: embedding.blockSize };
+  const table = embedding && { embeddingBits: embedding.bits, embeddingBlockSize: embedding.blockSize };
+  return { scheme: linear.kind, ...bits, ...table };
+}
+
+/** For manifests and tables: "int4/32", "int8/columns", "float16". */
+export function nameOfFormat(format: MatrixFormat): string {
+  if (typeof format === 'string') return format;
+  if (format.kind === 'columns') return 'int8/columns';
+  return `int${format.bits}/${format.blockSize}${format.zeroPoints ? '/zero-points' : ''}`;
+}
+
+/**
+ * The formats that a matrix may have within a budget, the smallest first: that of the dtype; for int4 the int8 one of the workload;
+ * 8 bits in blocks, whose activations are rounded block by block, so that a few large channels spoil no others; float16, which
+ * holds what published checkpoints store. As many for every matrix: one that has 8-bit blocks already stays there for a while.
+ */
+export function formatLadder(dtype: 'int8' | 'int4', workload: Workload, smallest: QuantizedFormat): MatrixFormat[] {
+  const steps: QuantizedFormat[] = dtype === 'int4' ? [smallest, LINEAR.int8[workload]] : [smallest];
+  if (workload === 'encoder') steps.push(BLOCKS_8);
+  const isLarge = smallest.kind === 'blocks' && smallest.bits === 8; // embeddings
+  return [...steps.map((step) => (isLarge ? smallest : step)), 'float16'];
 }
 
 /** Parses the value of --dtype. */

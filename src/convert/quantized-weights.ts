@@ -3,6 +3,7 @@ import type { MatrixSource, QuantizedFormat, Weight } from '../onnx/graph.ts';
 import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import type { QuantizedRows } from './quantize.ts';
 import type { Quantizer } from './quantizer.ts';
+import { multiplyColumns, type SmoothingFactors } from './smoothing.ts';
 import { WeightBuffers } from './weight-buffers.ts';
 import { floatChunks } from './weight-bytes.ts';
 
@@ -16,8 +17,11 @@ export class QuantizedWeights {
   readonly #scales = new Map<string, Float32Array[]>();
   readonly #zeroPoints = new Map<string, Uint8Array[]>();
 
-  constructor(tensors: ReadonlyMap<string, LazyTensor>, quantizer: Quantizer) {
+  readonly #smoothing: SmoothingFactors;
+
+  constructor(tensors: ReadonlyMap<string, LazyTensor>, smoothing: SmoothingFactors, quantizer: Quantizer) {
     this.#tensors = tensors;
+    this.#smoothing = smoothing;
     this.#quantizer = quantizer;
   }
 
@@ -72,16 +76,19 @@ export class QuantizedWeights {
   /** The matrix by rows of output features; a chunk is good until the second after it is asked for. */
   async *#rows(
     weight: Weight,
-    { tensors, rows, columns, transposed, heads }: MatrixSource,
+    { tensors, rows, columns, transposed, heads, smoothing }: MatrixSource,
   ): AsyncGenerator<Float32Array> {
+    if (smoothing && (transposed || heads))
+      throw new Error(`matrix "${weight.name}" is smoothed, and not stored [out, in]`);
+    const factors = smoothing && (await this.#smoothing.of(smoothing));
     if (!heads) {
       for (const name of tensors) {
         const source = { kind: 'checkpoint', tensors: [name], transpose: transposed } as const;
-        yield* floatChunks(
-          { ...weight, shape: [rows, columns], dtype: 'float32', source },
-          this.#tensors,
-          this.#buffers,
-        );
+        const part = { ...weight, shape: [rows, columns], dtype: 'float32', source } as const;
+        for await (const chunk of floatChunks(part, this.#tensors, this.#buffers)) {
+          if (factors) multiplyColumns(chunk, factors);
+          yield chunk;
+        }
       }
       return;
     }

@@ -62,6 +62,22 @@ export async function findFloat16Overflow(
   return overflowing;
 }
 
+/** Throws IntegrityError (not-finite) when a number is NaN or infinite. */
+export function checkFinite(values: Float32Array, tensor: LazyTensor): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
+  if (sum === 0) return;
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  throw new IntegrityError(
+    `tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`,
+    {
+      code: 'not-finite',
+      hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
+      facts: { tensor: tensor.name },
+    },
+  );
+}
+
 // --- internal ---
 
 type CheckpointSource = Extract<WeightSource, { kind: 'checkpoint' }>;
@@ -107,22 +123,6 @@ function floatDtype({ name, dtype, storage }: LazyTensor): FloatDtype {
 async function throwNotFinite(tensor: LazyTensor): Promise<never> {
   for await (const chunk of rowChunks(tensor, CHUNK_BYTES)) checkFinite(chunk, tensor);
   throw new Error(`tensor "${tensor.name}": a number was not finite and is now`);
-}
-
-/** Throws IntegrityError (not-finite) when a number is NaN or infinite. */
-function checkFinite(values: Float32Array, tensor: LazyTensor): void {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0 for a finite number, NaN else
-  if (sum === 0) return;
-  const index = values.findIndex((value) => !Number.isFinite(value));
-  throw new IntegrityError(
-    `tensor "${tensor.name}" in ${tensor.storage.source.name}: ${values[index]} among its numbers`,
-    {
-      code: 'not-finite',
-      hint: 'the checkpoint is damaged or its training diverged; another download or revision may be sound',
-      facts: { tensor: tensor.name },
-    },
-  );
 }
 
 /** The whole weight without its padding. Only models with heads of odd sizes come here, and they are small. */

@@ -11,6 +11,7 @@ import { FSB_VERSION } from '../util/version.ts';
 import { FILE_SUFFIXES, type Formats, graphOptionsFor, type WritableDtype } from './dtypes.ts';
 import { QuantizedWeights } from './quantized-weights.ts';
 import { openQuantizer } from './quantizer.ts';
+import { SmoothingFactors, smoothedBytes, smoothGraph } from './smoothing.ts';
 import { WeightBuffers } from './weight-buffers.ts';
 import { findFloat16Overflow, weightChunks } from './weight-bytes.ts';
 
@@ -85,10 +86,14 @@ async function buildGraphs(
   { dtype, formats, onWarning }: WriteGraphsOptions,
 ): Promise<Graph[]> {
   const options: GraphOptions = { ...graphOptionsFor(dtype, plan.workload), ...formats };
-  const build = (common: GraphOptions): Graph[] => [
-    ...plan.graphs.map((graph) => graph.build(common)),
-    plan.probe.graph.build({ ...common, logitColumns: LOGIT_COLUMNS }),
-  ];
+  const build = (common: GraphOptions): Graph[] => {
+    const graphs = [
+      ...plan.graphs.map((graph) => graph.build(common)),
+      plan.probe.graph.build({ ...common, logitColumns: LOGIT_COLUMNS }),
+    ];
+    for (const graph of graphs) smoothGraph(graph, plan.smoothable ?? []);
+    return graphs;
+  };
   const graphs = build(options);
   const keepFloat32 = await findFloat16Overflow(weightsOf(graphs), tensors);
   if (keepFloat32.size === 0) return graphs;
@@ -106,17 +111,19 @@ async function writeWeights(
   const totalBytes = all.reduce((sum, weight) => sum + weightBytes(weight), 0);
   let doneBytes = 0;
   const quantizer = openQuantizer(quantizedNumbers(all));
-  const quantized = new QuantizedWeights(tensors, quantizer);
+  const smoothing = new SmoothingFactors(tensors);
+  const quantized = new QuantizedWeights(tensors, smoothing, quantizer);
   const buffers = new WeightBuffers();
+  const bytesOf = (weight: Weight): AsyncIterable<Uint8Array> => {
+    if (weight.source.kind === 'quantized') return quantized.chunks(weight, weight.source);
+    if (weight.source.kind === 'smoothed') return smoothedBytes(weight.source, smoothing);
+    return weightChunks(weight, tensors, buffers);
+  };
   try {
     await requireDiskSpace(file.file, totalBytes, 'the converted model');
     for (const weight of all) {
       signal?.throwIfAborted();
-      const { source } = weight;
-      await file.append(
-        weight,
-        source.kind === 'quantized' ? quantized.chunks(weight, source) : weightChunks(weight, tensors, buffers),
-      );
+      await file.append(weight, bytesOf(weight));
       doneBytes += weightBytes(weight);
       onProgress?.({ doneBytes, totalBytes });
     }

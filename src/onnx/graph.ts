@@ -25,6 +25,8 @@ export type WeightSource =
       readonly transpose: boolean;
       readonly heads?: HeadPadding | undefined;
     }
+  /** A vector of a norm, divided by the factors with which the columns of its readers are multiplied. */
+  | { readonly kind: 'smoothed'; readonly tensor: string; readonly norm: NormReaders }
   /** Numbers made by the architecture, e.g. a rotation table. */
   | { readonly kind: 'computed'; readonly data: Float32Array }
   /** A matrix in fewer bits: its integers, or their scales. */
@@ -45,6 +47,16 @@ export interface MatrixSource {
   /** True when the checkpoint stores [columns, rows], as GPT-2's Conv1D does. */
   readonly transposed: boolean;
   readonly heads?: HeadPadding | undefined;
+  /** The norm whose output it reads, when that is smoothed: its columns are multiplied with what the norm is divided by. */
+  readonly smoothing?: NormReaders | undefined;
+}
+
+/** A norm and all matrices that read its output, which nothing else does. */
+export interface NormReaders {
+  /** Canonical prefix of its weight and bias. */
+  readonly norm: string;
+  /** Canonical names of the matrices, stored [out, in]. */
+  readonly readers: readonly string[];
 }
 
 /**

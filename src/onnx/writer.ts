@@ -27,7 +27,7 @@ export interface WrittenFile {
 }
 
 /** Where a weight lies in the data file, in bytes. */
-interface Placement {
+export interface Placement {
   readonly offset: number;
   readonly length: number;
 }
@@ -105,14 +105,20 @@ export class WeightFile {
   }
 }
 
-/** Weights in data files: the first file that has a weight gives it. Several are needed where a graph replaces a few of another's. */
-type WeightFiles = WeightFile | readonly WeightFile[];
+/** A data file and what lies where in it: one that is written, or one of another graph. */
+export interface PlacedWeights {
+  readonly file: string;
+  readonly placements: ReadonlyMap<string, Placement>;
+}
 
-/** Writes the graph file. All of its weights must lie in `weights` already, in the same folder. */
+/**
+ * Writes the graph file. All of its weights must lie in `weights` already, in the same folder; of several files the first
+ * that has a weight gives it.
+ */
 export async function writeGraph(
   graph: Graph,
   file: string,
-  weights: WeightFiles,
+  weights: PlacedWeights | readonly PlacedWeights[],
   producerVersion: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
@@ -124,7 +130,7 @@ export async function writeGraph(
 /** The bytes of a graph file. A graph without external weights can be run from them. */
 export function encodeGraph(
   graph: Graph,
-  weights: readonly WeightFile[],
+  weights: readonly PlacedWeights[],
   producerVersion: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
@@ -161,7 +167,7 @@ export function encodeGraph(
 
 // --- internal ---
 
-function externalTensor(weight: Weight, files: readonly WeightFile[]): TensorProto {
+function externalTensor(weight: Weight, files: readonly PlacedWeights[]): TensorProto {
   const home = files.find(({ placements }) => placements.has(weight.name));
   if (!home) throw new Error(`weight "${weight.name}" was written to no data file`);
   const { offset, length } = home.placements.get(weight.name)!;

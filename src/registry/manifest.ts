@@ -109,6 +109,25 @@ const tokenizerSchema = z.strictObject({
   }),
 });
 
+/** How each matrix came to its format: see fsb convert --budget. */
+const precisionSchema = z.strictObject({
+  /** What was held, and to what: kl in nats, accuracy-drop in points. */
+  budget: z.strictObject({ measure: z.enum(['kl', 'accuracy-drop']), limit: z.number().positive() }),
+  /** The whole model against float32 on the calibration texts. */
+  measured: z.strictObject({ kl: z.number(), accuracyDrop: z.number() }),
+  calibration: z.strictObject({ file: text, sha256, texts: count, places: count }),
+  matrices: z.array(
+    z.strictObject({
+      /** Canonical names of the checkpoint's tensors, joined with "|". */
+      name: text,
+      /** int4/32 (bits/block), int8/columns, float16, … */
+      format: text,
+      /** The measure with this matrix alone in the smallest format; null where that was not needed. */
+      alone: z.number().nullable(),
+    }),
+  ),
+});
+
 const probeSchema = z.strictObject({
   /** What the ids encode; checks the tokenizer. */
   text: z.string(),
@@ -145,6 +164,8 @@ export const manifestSchema = z.strictObject({
   config: z.record(z.string(), scalar),
   /** How weights were quantised (method, block size, what stayed in float); null or absent for fp32 and fp16. */
   quantisation: z.record(z.string(), scalar).nullish(),
+  /** Formats that were chosen matrix by matrix. */
+  precision: precisionSchema.optional(),
   graphs: z.array(graphSchema).min(1),
   weights: z.array(weightSchema),
   /** null where the checkpoint came without tokenizer files: such a model takes ids and no text. */
@@ -164,6 +185,7 @@ export type ManifestOutput = z.infer<typeof outputSchema>;
 export type ManifestTokenizer = z.infer<typeof tokenizerSchema>;
 export type ManifestWeight = z.infer<typeof weightSchema>;
 export type ManifestProbe = z.infer<typeof probeSchema>;
+export type ManifestPrecision = z.infer<typeof precisionSchema>;
 export type SpecialToken = z.infer<typeof specialTokenSchema>;
 
 /**

@@ -1,7 +1,7 @@
 /** Few bits, in the layouts that the kernels read. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quantizeBlocks, quantizeRows } from '../../src/convert/quantize.ts';
+import { quantizeBlocks, quantizeBlocksWithZeros, quantizeRows } from '../../src/convert/quantize.ts';
 
 /** What MatMulNBits makes of the integers: (q − 2^(bits−1)) · scale, low bits of a byte first. */
 function dequantize(
@@ -51,6 +51,31 @@ describe('quantizeBlocks', () => {
         }
       }),
     );
+  });
+
+  it('with 4 bits no other scale errs less with the same codes', () => {
+    const row = Float32Array.from({ length: 32 }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 5)));
+    const { values, scales } = quantizeBlocks(row, 32, 4, 32);
+    const errorWith = (factor: number): number =>
+      dequantize({ values, scales: scales.map((scale) => scale * factor) }, 32, 4, 32).reduce(
+        (sum, value, i) => sum + (value - row[i]!) ** 2,
+        0,
+      );
+    for (const factor of [0.9, 0.99, 1.01, 1.1]) expect(errorWith(1)).toBeLessThan(errorWith(factor));
+  });
+
+  it('with zero points, spans from the least to the largest number', () => {
+    const row = Float32Array.from({ length: 32 }, (_, i) => (i < 16 ? i : 0));
+    const { values, scales, zeroPoints } = quantizeBlocksWithZeros(row, 32, 32);
+    expect([...scales]).toEqual([1]);
+    expect([...zeroPoints]).toEqual([0]);
+    expect(Array.from({ length: 32 }, (_, i) => (values[i >> 1]! >> ((i & 1) * 4)) & 15)).toEqual([...row]);
+    const shifted = quantizeBlocksWithZeros(
+      Float32Array.from({ length: 64 }, (_, i) => -(i % 16)),
+      64,
+      32,
+    );
+    expect([...shifted.zeroPoints]).toEqual([0xff]); // two blocks of a row share a byte
   });
 
   it('fills a row up with the code of zero', () => {

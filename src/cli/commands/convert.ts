@@ -2,6 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { type Budget, parseBudget } from '../../convert/budget.ts';
 import { modelFolder } from '../../registry/home.ts';
 import { UsageError } from '../../util/errors.ts';
 import { isDirectory, pathExists } from '../../util/files.ts';
@@ -14,6 +15,8 @@ import { ensureCheckpoint } from '../ensure.ts';
 interface Options extends CommonOptions {
   readonly dtype: string;
   readonly out?: string;
+  readonly budget?: Budget;
+  readonly calibrate?: string;
 }
 
 export const command: CommandModule = {
@@ -22,6 +25,12 @@ export const command: CommandModule = {
       .argument('<checkpoint>', 'name, alias, hub id or checkpoint folder')
       .option('--dtype <type>', 'fp32, fp16 (half the disk; computes in fp32 on a CPU), int8 or int4', 'fp32')
       .option('--out <dir>', 'model folder to write (default: under FSB_HOME)')
+      .option(
+        '--budget <limit>',
+        'kl=0.01 or accuracy-drop=0.5: int4 or int8 matrices that differ more get larger formats',
+        parseBudget,
+      )
+      .option('--calibrate <file>', 'texts to measure the budget with, one a line (default: a few that come with fsb)')
       .action(
         run(async (context, name: string, options: Options) => {
           const { output } = context;
@@ -34,15 +43,18 @@ export const command: CommandModule = {
           const manifest = await convertFolder(context, checkpoint.folder, target, {
             ...checkpoint,
             dtype: options.dtype,
+            budget: options.budget,
+            calibrate: options.calibrate,
           });
           const seconds = (performance.now() - started) / 1000;
-          const { architecture, dtype, parameters, graphs, probes } = manifest;
+          const { architecture, dtype, parameters, graphs, probes, precision } = manifest;
           const peakRssBytes = process.resourceUsage().maxRSS * 1024;
           const written = graphs.reduce((sum, graph) => sum + graph.sizeBytes, 0) + (graphs[0]?.dataSizeBytes ?? 0);
           output.note(
             `${architecture}, ${formatParameters(parameters)} parameters, ${dtype}: ${formatBytes(written)} in ${seconds.toFixed(1)}s, peak memory ${formatBytes(peakRssBytes)}`,
           );
-          const certificate = { probes };
+          if (precision) for (const line of context.messages.precision(precision)) output.note(line);
+          const certificate = { probes, ...(precision && { precision }) };
           output.result(
             {
               schema: 'fsb.convert/1',
@@ -52,7 +64,12 @@ export const command: CommandModule = {
           );
         }),
       );
-    example(command, 'fsb convert erlangshen-mini', 'fsb convert ./my-checkpoint --dtype fp16 --out ./my-model');
+    example(
+      command,
+      'fsb convert erlangshen-mini',
+      'fsb convert ./my-checkpoint --dtype fp16 --out ./my-model',
+      'fsb convert wenzhong-mini --dtype int4 --budget kl=0.01',
+    );
   },
 };
 

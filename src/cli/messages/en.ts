@@ -1,3 +1,5 @@
+import type { ManifestPrecision } from '../../registry/manifest.ts';
+
 /** English texts of the command line. Other languages have the same keys (see index.ts). */
 export const en = {
   tagline: 'Fengshenbang (封神榜) Chinese models from a download link to a measured answer, without Python',
@@ -26,6 +28,11 @@ export const en = {
   },
   pulling: (name: string) => `pulling ${name}`,
   converting: (name: string, dtype: string) => `converting ${name} (${dtype})`,
+  choosingFormats: (matrices: number) => `choosing formats of ${matrices} matrices`,
+  precision: ({ measured, matrices }: ManifestPrecision) => [
+    `against float32: KL divergence ${measured.kl.toExponential(1)} nats, another first choice at ${measured.accuracyDrop.toFixed(1)} % of places`,
+    `formats: ${countFormats(matrices)}`,
+  ],
   evaluating: (task: string) => `evaluating ${task}`,
   missingStep: (name: string, step: string) => `${name}: not on this machine yet, so first: ${step}`,
   cosineSimilarity: (name: string) => `${name} has no similarity head: the score is the cosine of mean vectors`,
@@ -99,3 +106,10 @@ export const en = {
       `in the last run (tokens: ${tokens}) per token: ${toDevice} to the device, ${toHost} back`,
   },
 };
+
+/** "12 int4/32, 3 int8/32". */
+export function countFormats(matrices: ManifestPrecision['matrices']): string {
+  const counts = new Map<string, number>();
+  for (const { format } of matrices) counts.set(format, (counts.get(format) ?? 0) + 1);
+  return [...counts].map(([format, count]) => `${count} ${format}`).join(', ');
+}

@@ -1,4 +1,5 @@
 /** Chinese texts of the command line. */
+import { countFormats } from './en.ts';
 import type { Messages } from './index.ts';
 
 export const zh: Messages = {
@@ -28,6 +29,11 @@ export const zh: Messages = {
   },
   pulling: (name) => `下载 ${name}`,
   converting: (name, dtype) => `转换 ${name}（${dtype}）`,
+  choosingFormats: (matrices) => `为 ${matrices} 个矩阵选择数值格式`,
+  precision: ({ measured, matrices }) => [
+    `与 float32 相比：KL 散度 ${measured.kl.toExponential(1)} nat，${measured.accuracyDrop.toFixed(1)} % 的位置首选不同`,
+    `格式：${countFormats(matrices)}`,
+  ],
   evaluating: (task) => `评测 ${task}`,
   missingStep: (name, step) => `${name}：本机还没有，先执行：${step}`,
   cosineSimilarity: (name) => `${name} 没有相似度分类头：分数为平均向量的余弦`,
