@@ -116,6 +116,7 @@ export async function pullEntry(
       ...options,
     });
   } catch (error) {
+    progress.stop(); // what is said now must not be wiped away with the bars
     if (context.signal.aborted) output.note(messages.resumePull(formatBytes(progress.heldBytes())));
     // the one case where another command helps and the error itself cannot know it
     if (error instanceof NetworkError && environment.offline)

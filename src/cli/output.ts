@@ -10,6 +10,12 @@ import { formatBytes, formatDuration } from '../util/format.ts';
 const LINE_INTERVAL_MS = 5000;
 /** Speeds are averaged over so many milliseconds, so that the estimate does not jump. */
 const RATE_WINDOW_MS = 5000;
+/** What came at once at the beginning, or in one packet, is no speed yet. */
+const MIN_RATE_MS = 1000;
+/** Speed and end are looked at anew so often. */
+const PACE_MS = 100;
+/** An end that moves away by less than this share of what is left is not shown: it would jump back and forth. */
+const ETA_SLACK = 0.3;
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -156,24 +162,48 @@ function lineProgress(label: string, unit: string): Progress {
   };
 }
 
-/** "1.20 GB/2.52 GB 310 MB/s, 4.2s left" */
+/** "1.20 GB/2.52 GB, 310 MB/s, 4.2s left" */
 export class Meter {
   readonly #unit: string;
   readonly #samples: { at: number; done: number }[] = [];
+  #pace: { at: number; text: string } | undefined;
+  /** When it will be over, as last shown. */
+  #endsAt: number | undefined;
 
   constructor(unit: string) {
     this.#unit = unit;
   }
 
-  status(done: number, total: number): string {
-    const now = Date.now();
+  status(done: number, total: number, now = performance.now()): string {
+    const amount = total ? `${this.#count(done)}/${this.#count(total)}` : this.#count(done);
+    if (!this.#pace || now - this.#pace.at >= PACE_MS || done === total)
+      this.#pace = { at: now, text: this.#paceOf(done, total, now) };
+    return amount + this.#pace.text;
+  }
+
+  #paceOf(done: number, total: number, now: number): string {
+    const rate = this.#rate(done, now);
+    if (rate <= 0) return '';
+    const left = total > done ? `, ${formatDuration(this.#left((total - done) / rate, now))} left` : '';
+    return `, ${this.#count(rate)}/s${left}`;
+  }
+
+  /** A second; 0 while there is too little to tell. */
+  #rate(done: number, now: number): number {
     this.#samples.push({ at: now, done });
     while (this.#samples.length > 2 && now - this.#samples[0]!.at > RATE_WINDOW_MS) this.#samples.shift();
     const first = this.#samples[0]!;
-    const rate = ((done - first.done) / Math.max(1, now - first.at)) * 1000;
-    const amount = total ? `${this.#count(done)}/${this.#count(total)}` : this.#count(done);
-    if (rate <= 0) return amount;
-    return `${amount} ${this.#count(rate)}/s${total > done ? `, ${formatDuration((total - done) / rate)} left` : ''}`;
+    const elapsed = now - first.at;
+    return elapsed < MIN_RATE_MS ? 0 : ((done - first.done) / elapsed) * 1000;
+  }
+
+  /** Seconds to go, counted down: only an end that has really moved away moves the count up. */
+  #left(seconds: number, now: number): number {
+    const endsAt = now + 1000 * seconds;
+    const former = this.#endsAt ?? endsAt;
+    if (endsAt < former || endsAt - former > ETA_SLACK * 1000 * seconds) this.#endsAt = endsAt;
+    else this.#endsAt = former;
+    return Math.max(0, (this.#endsAt - now) / 1000);
   }
 
   #count(value: number): string {

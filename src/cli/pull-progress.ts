@@ -8,6 +8,7 @@ export interface PullProgress {
   note(text: string): void;
   /** Bytes that are here. */
   heldBytes(): number;
+  /** Removes the bars; more than once is once. */
   stop(): void;
 }
 
@@ -22,7 +23,10 @@ interface Display {
 /** A terminal is redrawn at most this often. */
 const REDRAW_MS = 100;
 /** Longer paths lose their beginning: the end tells files apart. */
-const LABEL_COLUMNS = 28;
+const LABEL_COLUMNS = 24;
+/** " 100% 99.9 MB/99.9 MB, 99.9 MB/s, 59m 59s left" and the spaces between. */
+const STATUS_COLUMNS = 48;
+const [MIN_BAR_COLUMNS, MAX_BAR_COLUMNS] = [6, 24];
 
 /** `label` names the whole. Numbers never run backwards, whatever has to be fetched twice. */
 export async function pullProgress(output: Output, label: string): Promise<PullProgress> {
@@ -31,6 +35,7 @@ export async function pullProgress(output: Output, label: string): Promise<PullP
   const held = new Map<string, number>();
   let sizeBytes: number | undefined;
   let shown = 0;
+  let isStopped = false;
   const raise = (path: string, bytes: number): number => {
     const most = Math.max(held.get(path) ?? 0, bytes);
     held.set(path, most);
@@ -54,7 +59,10 @@ export async function pullProgress(output: Output, label: string): Promise<PullP
     },
     note: (text) => display.note(text),
     heldBytes: () => shown,
-    stop: () => display.stop(),
+    stop() {
+      if (!isStopped) display.stop();
+      isStopped = true;
+    },
   };
 }
 
@@ -72,11 +80,12 @@ async function lines(output: Output, label: string): Promise<Display> {
 }
 
 async function bars(label: string): Promise<Display> {
+  const columns = process.stderr.columns || 80;
   const { MultiBar, Presets } = (await import('cli-progress')).default;
   const multi = new MultiBar(
     {
-      format: '{label} {bar} {percentage}% | {status}',
-      barsize: 20,
+      format: '{label} {bar} {share} {status}',
+      barsize: Math.max(MIN_BAR_COLUMNS, Math.min(MAX_BAR_COLUMNS, columns - LABEL_COLUMNS - STATUS_COLUMNS)),
       hideCursor: true,
       clearOnComplete: true,
       stream: process.stderr,
@@ -86,19 +95,19 @@ async function bars(label: string): Promise<Display> {
   );
   const files = new Map<string, { bar: ReturnType<typeof multi.create>; meter: Meter }>();
   const meter = new Meter('bytes');
-  const all = multi.create(1, 0, { label: shorten(label), status: '' });
+  const all = multi.create(1, 0, { label: shorten(label), share: share(0, 1), status: '' });
   return {
     update(path, bytes, sizeBytes = 0) {
       let file = files.get(path);
       if (!file) {
         file = {
-          bar: multi.create(sizeBytes || 1, 0, { label: shorten(path), status: '' }),
+          bar: multi.create(sizeBytes || 1, 0, { label: shorten(path), share: share(0, 1), status: '' }),
           meter: new Meter('bytes'),
         };
         files.set(path, file);
       }
       if (sizeBytes) file.bar.setTotal(sizeBytes);
-      file.bar.update(bytes, { status: file.meter.status(bytes, sizeBytes) });
+      file.bar.update(bytes, { share: share(bytes, sizeBytes), status: file.meter.status(bytes, sizeBytes) });
     },
     finish(path) {
       const file = files.get(path);
@@ -107,14 +116,29 @@ async function bars(label: string): Promise<Display> {
     },
     total(bytes, sizeBytes = 0) {
       if (sizeBytes) all.setTotal(sizeBytes);
-      all.update(bytes, { status: meter.status(bytes, sizeBytes) });
+      all.update(bytes, { share: share(bytes, sizeBytes), status: meter.status(bytes, sizeBytes) });
     },
     note: (text) => multi.log(`${text}\n`),
     stop: () => multi.stop(),
   };
 }
 
+/** "  7%"; blank where the whole is not known. */
+function share(bytes: number, sizeBytes: number): string {
+  return (sizeBytes ? `${Math.floor((100 * bytes) / sizeBytes)}%` : '').padStart(4);
+}
+
 function shorten(text: string): string {
-  const cut = text.length > LABEL_COLUMNS ? `…${text.slice(1 - LABEL_COLUMNS)}` : text;
-  return cut.padEnd(LABEL_COLUMNS);
+  if (cells(text) <= LABEL_COLUMNS) return text + ' '.repeat(LABEL_COLUMNS - cells(text));
+  let cut = text;
+  while (cells(cut) > LABEL_COLUMNS - 1) cut = cut.slice(1);
+  return `…${cut}${' '.repeat(LABEL_COLUMNS - 1 - cells(cut))}`;
+}
+
+/** Columns on a terminal: Han characters and their punctuation take two. */
+function cells(text: string): number {
+  const wide = text.match(
+    /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g,
+  );
+  return text.length + (wide?.length ?? 0);
 }

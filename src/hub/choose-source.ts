@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { type FsbError, NetworkError, NotFoundError, RefusedError, UsageError } from '../util/errors.ts';
 import type { HttpClient } from './http.ts';
+import type { LeaseOptions } from './lease.ts';
 import { expiredUrlError, redactUrl } from './signed-url.ts';
 import { httpSource } from './sources/http.ts';
 import { httpFolderSource } from './sources/http-folder.ts';
@@ -26,6 +27,7 @@ export interface SourceContext {
   /** For archives. */
   readonly transfer: TransferOptions;
   readonly onArchiveBytes: ((bytes: number, sizeBytes: number | undefined) => void) | undefined;
+  readonly onWait: LeaseOptions['onWait'];
   /** List only: an archive must not be fetched for it. */
   readonly isPlan: boolean;
   readonly signal: AbortSignal | undefined;
@@ -93,9 +95,9 @@ const KINDS: { readonly [K in SourceSpec['kind']]: Entry<K> } = {
     label: (spec) => `archive:${redactUrl(spec.url)}`,
     unusable: (spec, offline) =>
       withdrawnError(spec) ?? expiredUrlError(spec.url) ?? offlineError(offline, redactUrl(spec.url)),
-    open: async ({ url }, { http, scratchFolder, transfer, onArchiveBytes, isPlan }) => {
+    open: async ({ url }, { http, scratchFolder, transfer, onArchiveBytes, onWait, isPlan }) => {
       const { archiveSource } = await import('./sources/archive.ts');
-      return archiveSource({ url, scratchFolder, transfer, onBytes: onArchiveBytes, isPlan }, http);
+      return archiveSource({ url, scratchFolder, transfer, onBytes: onArchiveBytes, onWait, isPlan }, http);
     },
   },
   http: {

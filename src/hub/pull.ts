@@ -175,7 +175,8 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
       },
       async (staging) => {
         await keepOnly(staging.folder, files);
-        await requireDiskSpace(target, (totalOf(files) ?? 0) - staging.heldBytes, `the checkpoint of ${name}`);
+        const space = listing.isHere ? 0 : spaceFor(files) - staging.heldBytes;
+        await requireDiskSpace(target, space, `the checkpoint of ${name}`);
         const done = await pullFiles(primary, files, staging.folder, {
           ...transfer,
           journalFolder: staging.journalFolder,
@@ -288,7 +289,12 @@ export async function requireReplaceable(target: string): Promise<void> {
 
 interface Opened {
   readonly primary: Source;
-  readonly listing: { revision: string | undefined; files: readonly SourceFile[]; leftOut: readonly string[] };
+  readonly listing: {
+    readonly revision: string | undefined;
+    readonly files: readonly SourceFile[];
+    readonly leftOut: readonly string[];
+    readonly isHere: boolean;
+  };
   readonly mirrorsOf: (file: SourceFile) => readonly Promise<Supplier | undefined>[];
   /** Labels of sources that would help. */
   readonly mirrors: readonly string[];
@@ -424,7 +430,7 @@ function failureOfAll(name: string, failures: readonly { source: string; error: 
 }
 
 function select(
-  { revision, files, leftOut = [] }: Awaited<ReturnType<Source['list']>>,
+  { revision, files, leftOut = [], isHere = false }: Awaited<ReturnType<Source['list']>>,
   primary: Source,
   spec: SourceSpec,
   options: PullOptions,
@@ -435,7 +441,7 @@ function select(
   const selected = isOneFile ? files : selectFiles(files, options, primary.label);
   options.onEvent?.({ type: 'files', revision, files: selected, totalBytes: totalOf(selected) });
   const hasHashes = files.some((file) => file.sha256 !== undefined || file.gitSha1 !== undefined);
-  return { revision, files: selected, leftOut, hasHashes };
+  return { revision, files: selected, leftOut, isHere, hasHashes };
 }
 
 /** Asks a further source, once, when the first file wants it; a function from a file to what it can do for it. */
@@ -498,6 +504,7 @@ function sourceContext(
     bundledRoot: options.bundledRoot,
     scratchFolder: `${targetFor(options, undefined)}.archive.partial`,
     transfer,
+    onWait: ({ host, pid }) => onEvent?.({ type: 'waiting', host, pid }),
     onArchiveBytes: (bytes, sizeBytes) => onEvent?.({ type: 'progress', path: '', bytes, sizeBytes }),
     isPlan,
     signal: options.signal,
@@ -576,6 +583,12 @@ function earlyTarget({ target, revision }: PullOptions): string | undefined {
 
 function targetFor({ target }: PullOptions, revision: string | undefined): string {
   return path.resolve(typeof target === 'string' ? target : target(revision));
+}
+
+/** Disk that a pull needs from nothing: the files, and beside them the packed ones that are unpacked at a time. */
+function spaceFor(files: readonly SourceFile[]): number {
+  const packed = files.map(({ packedBytes = 0 }) => packedBytes).sort((a, b) => b - a);
+  return (totalOf(files) ?? 0) + packed.slice(0, FILES_AT_ONCE).reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function totalOf(files: readonly SourceFile[]): number | undefined {

@@ -79,6 +79,8 @@ export async function transferFile(
 ): Promise<TransferredFile> {
   const target = path.join(folder, file.path);
   await mkdir(path.dirname(target), { recursive: true });
+  const moved = await moveFile(source, file, target, options);
+  if (moved) return moved;
   const packed = await source.packed?.(file, options.signal);
   if (packed) return transferPacked(source, packed, file, target, options);
   const sizeBytes = source.openRange ? (file.sizeBytes ?? (await askSize(source, file, target, options))) : undefined;
@@ -166,6 +168,19 @@ async function transferResumably(
     }
     throw error;
   }
+}
+
+async function moveFile(
+  source: Source,
+  file: SourceFile,
+  target: string,
+  { onHeld }: TransferOptions,
+): Promise<TransferredFile | undefined> {
+  const found = await source.move?.(file, target);
+  if (!found) return undefined;
+  compareChecksum(file, found, `${file.path} from ${source.label}`);
+  onHeld?.(found.sizeBytes, found.sizeBytes);
+  return { path: file.path, sizeBytes: found.sizeBytes, sha256: found.sha256, source: source.label };
 }
 
 /** An entry of a remote archive: its packed bytes as any file, then unpacked beside it, checked on the way. */

@@ -39,17 +39,18 @@ export interface RandomAccess {
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
 }
 
-const DEFAULT_LIMITS = { maxEntries: 10_000, maxTotalBytes: 64e9 };
+export const DEFAULT_LIMITS = { maxEntries: 10_000, maxTotalBytes: 64e9 };
 /** Weights deflate to 50-95 %, texts to 20 %; deflate's own limit is 1032 : 1. Small files may be as empty as they like. */
-const MAX_RATIO = 200;
-const RATIO_MATTERS_FROM_BYTES = 1 << 20;
+export const MAX_RATIO = 200;
+export const RATIO_MATTERS_FROM_BYTES = 1 << 20;
 /** 10 000 entries with names, zip64 fields and comments of a kilobyte each would have 10 MB. */
-const MAX_DIRECTORY_BYTES = 64 << 20;
+export const MAX_DIRECTORY_BYTES = 64 << 20;
 const ENTRY_HEADER_BYTES = 46;
 const END_RECORD_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 const ZIP64_LOCATOR_BYTES = 20;
 const ZIP64_RECORD_BYTES = 56;
+/** Of the records. */
 const SIGNATURE = { entry: 0x02014b50, end: 0x06054b50, zip64Locator: 0x07064b50, zip64Record: 0x06064b50 };
 const FLAG = { encrypted: 1 << 0, strongEncryption: 1 << 6, utf8: 1 << 11, maskedHeaders: 1 << 13 };
 const METHODS: Readonly<Record<number, ZipEntry['method']>> = { 0: 'stored', 8: 'deflated' };
@@ -209,7 +210,7 @@ function judgeEntries(
   for (const raw of files) {
     if (raw.signature !== SIGNATURE.entry)
       throw corrupt(file, `entry ${entries.length + 1} of its directory is damaged`);
-    const name = decodeName(raw, file);
+    const name = decodeName(raw.flags, Buffer.from(raw.pathBuffer), file); // unzipper has "" for a name without bytes
     if (isSystemLitter(name)) continue;
     const label = `entry ${JSON.stringify(name)}`;
     const isFolder = name.endsWith('/');
@@ -237,9 +238,8 @@ function judgeEntries(
 }
 
 /** UTF-8 when flagged; else UTF-8 if the bytes are that, else GBK, in which zips made on Chinese Windows are named. */
-function decodeName(raw: UnzipperFile, file: string): string {
-  const flagged = (raw.flags & FLAG.utf8) !== 0;
-  const bytes = Buffer.from(raw.pathBuffer); // unzipper has "" for a name without bytes
+export function decodeName(flags: number, bytes: Buffer, file: string): string {
+  const flagged = (flags & FLAG.utf8) !== 0;
   for (const encoding of flagged ? ['utf-8'] : ['utf-8', 'gbk']) {
     try {
       return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -260,23 +260,28 @@ function unsafeTypeReason(raw: UnzipperFile, isFolder: boolean): string | undefi
     : `file type 0${type.toString(8)}, not a regular file`;
 }
 
-function judgeEntry(raw: UnzipperFile, name: string, file: string, dataEnd: number): ZipEntry {
+/** How an entry is compressed, by its header's flags and method. Throws when that is no way that is read here. */
+export function methodOf(flags: number, number: number, name: string, file: string): ZipEntry['method'] {
   const label = `entry ${JSON.stringify(name)}`;
-  if (raw.flags & (FLAG.encrypted | FLAG.strongEncryption | FLAG.maskedHeaders))
+  if (flags & (FLAG.encrypted | FLAG.strongEncryption | FLAG.maskedHeaders))
     throw new IntegrityError(`${file}: ${label} is encrypted`, {
       code: 'encrypted-archive',
       hint: 'unpack it with its password and import the folder',
       facts: { file, entry: name },
     });
-  const method = METHODS[raw.compressionMethod];
-  if (!method) {
-    const methodName = METHOD_NAMES[raw.compressionMethod] ?? `method ${raw.compressionMethod}`;
-    throw new UnsupportedError(`${file}: ${label} is compressed with ${methodName}; stored and deflated are read`, {
-      code: 'unsupported-compression',
-      hint: 'unpack it with 7-Zip and import the folder',
-      facts: { file, entry: name, method: raw.compressionMethod },
-    });
-  }
+  const method = METHODS[number];
+  if (method) return method;
+  const methodName = METHOD_NAMES[number] ?? `method ${number}`;
+  throw new UnsupportedError(`${file}: ${label} is compressed with ${methodName}; stored and deflated are read`, {
+    code: 'unsupported-compression',
+    hint: 'unpack it with 7-Zip and import the folder',
+    facts: { file, entry: name, method: number },
+  });
+}
+
+function judgeEntry(raw: UnzipperFile, name: string, file: string, dataEnd: number): ZipEntry {
+  const label = `entry ${JSON.stringify(name)}`;
+  const method = methodOf(raw.flags, raw.compressionMethod, name, file);
   const { uncompressedSize: sizeBytes, compressedSize: compressedBytes, offsetToLocalFileHeader: offset } = raw;
   for (const value of [sizeBytes, compressedBytes, offset])
     if (!Number.isSafeInteger(value)) throw corrupt(file, `${label}: its zip64 sizes are missing or absurd`);

@@ -1,12 +1,12 @@
 /** A zip read by ranges: only the wanted entries, each resumable, each checked, and never stored. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullEvent, type PullOptions, type PullResult, planPull, pullModel } from '../../src/hub/pull.ts';
 import { FsbError } from '../../src/util/errors.ts';
 import { type EntryToWrite, SYMLINK, writeZip } from '../util/zip-writer.ts';
-import { type FaultName, randomBody, serve, sha256, startFaultServer } from './fault-server.ts';
+import { type FaultName, type Request, randomBody, serve, sha256, startFaultServer } from './fault-server.ts';
 
 process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost';
 
@@ -45,6 +45,26 @@ const outcome = (work: Promise<PullResult>): Promise<PullResult | FsbError> =>
     throw error;
   });
 const written = (name: string): Promise<Buffer> => readFile(path.join(folder, 'out', name));
+
+const damaged = (): Buffer => {
+  const copy = Buffer.from(ZIP);
+  copy[ZIP.indexOf(STORED) + 5000]! ^= 1;
+  return copy;
+};
+const hostile: [string, Buffer, string][] = [
+  ['a flipped bit in an entry', damaged(), 'crc-mismatch'],
+  ['a path that leaves the folder', writeZip([...MEMBERS, { name: '../x', data: 'x' }]), 'unsafe-archive'],
+  ['an absolute path', writeZip([...MEMBERS, { name: '/etc/x', data: 'x' }]), 'unsafe-archive'],
+  ['a name twice', writeZip([...MEMBERS, { name: '闻仲/vocab.json', data: 'x' }]), 'unsafe-archive'],
+  [
+    'a symbolic link',
+    writeZip([...MEMBERS, { name: 'l', data: '/etc', externalAttributes: SYMLINK }]),
+    'unsafe-archive',
+  ],
+  ['a bomb', writeZip([...MEMBERS, { name: '闻仲/bomb.bin', data: Buffer.alloc(8 << 20) }]), 'unsafe-archive'],
+  ['its end cut off', ZIP.subarray(0, -40), 'corrupt-archive'],
+  ['no zip in it', Buffer.from('<html>'.repeat(100)), 'corrupt-archive'],
+];
 
 describe('a zip on a server with ranges', () => {
   it('is planned from its directory, and gives its entries without what is beside them', async () => {
@@ -112,25 +132,6 @@ describe('a zip on a server with ranges', () => {
     expect(sha256(await written('pytorch_model.bin'))).toBe(sha256(STORED));
   });
 
-  const damaged = (): Buffer => {
-    const copy = Buffer.from(ZIP);
-    copy[ZIP.indexOf(STORED) + 5000]! ^= 1;
-    return copy;
-  };
-  const hostile: [string, Buffer, string][] = [
-    ['a flipped bit in an entry', damaged(), 'crc-mismatch'],
-    ['a path that leaves the folder', writeZip([...MEMBERS, { name: '../x', data: 'x' }]), 'unsafe-archive'],
-    ['an absolute path', writeZip([...MEMBERS, { name: '/etc/x', data: 'x' }]), 'unsafe-archive'],
-    ['a name twice', writeZip([...MEMBERS, { name: '闻仲/vocab.json', data: 'x' }]), 'unsafe-archive'],
-    [
-      'a symbolic link',
-      writeZip([...MEMBERS, { name: 'l', data: '/etc', externalAttributes: SYMLINK }]),
-      'unsafe-archive',
-    ],
-    ['a bomb', writeZip([...MEMBERS, { name: '闻仲/bomb.bin', data: Buffer.alloc(8 << 20) }]), 'unsafe-archive'],
-    ['its end cut off', ZIP.subarray(0, -40), 'corrupt-archive'],
-    ['no zip in it', Buffer.from('<html>'.repeat(100)), 'corrupt-archive'],
-  ];
   it.each(hostile)('with %s is refused', async (_what, body, code) => {
     await using server = await startFaultServer({ 'm.zip': { body } });
     expect(await outcome(pullModel(options(server.url)))).toMatchObject({ exitCode: 6, code });
@@ -139,13 +140,63 @@ describe('a zip on a server with ranges', () => {
 });
 
 describe('a zip on a server without ranges', () => {
-  it('is fetched once, read, and not kept', async () => {
+  const fault = '200 in place of 206';
+  /** Files beside the target, with their sizes. */
+  const beside = async (): Promise<number[]> => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() && entry.name !== 'lease');
+    return Promise.all(files.map(async (file) => (await stat(path.join(file.parentPath, file.name))).size));
+  };
+
+  it('is streamed once, and never stored', async () => {
+    const sizes = new Set<number>();
+    let isVisible = false;
+    await using server = await startFaultServer({ 'm.zip': { body: ZIP, fault, rate: 8e6 } });
+    const timer = setInterval(async () => {
+      for (const size of await beside().catch(() => [])) sizes.add(size);
+      if (await stat(path.join(folder, 'out')).catch(() => undefined)) isVisible = true;
+    }, 10);
     const events: PullEvent[] = [];
-    await using server = await startFaultServer({ 'm.zip': { body: ZIP, fault: '200 in place of 206' } });
-    await pullModel(options(server.url, { onEvent: (event) => events.push(event) }));
+    const onEvent = (event: PullEvent): void => {
+      if (event.type === 'file') clearInterval(timer);
+      events.push(event);
+    };
+    await pullModel(options(server.url, { onEvent }));
     expect(sha256(await written('vocab.json'))).toBe(sha256(DEFLATED));
+    expect(sha256(await written('pytorch_model.bin'))).toBe(sha256(STORED));
     expect(events.some((event) => event.type === 'progress' && event.path === '')).toBe(true);
-    expect(server.sentBytes).toBeLessThan(2.2 * ZIP.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(OTHER.length);
+    expect(isVisible).toBe(false);
+    expect(await readdir(folder)).toEqual(['out']);
+    // once to see that there are no ranges, broken off, and once for the content
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('is streamed again when the connection breaks', async () => {
+    const breaks = (r: Request): void => {
+      r.response.writeHead(200, { 'content-length': ZIP.length });
+      if (r.count > 1) r.response.end(ZIP);
+      else r.response.write(ZIP.subarray(0, ZIP.length / 2), () => setTimeout(() => r.response.destroy(), 20));
+    };
+    await using server = await startFaultServer({ 'm.zip': { body: ZIP, fault: breaks } });
+    await pullModel(options(server.url));
+    expect(sha256(await written('pytorch_model.bin'))).toBe(sha256(STORED));
+  });
+
+  it('is streamed by one of two at a time', async () => {
+    await using server = await startFaultServer({ 'm.zip': { body: ZIP, fault, rate: 20e6 } });
+    const events: PullEvent[] = [];
+    const both = [0, 1].map(() => pullModel(options(server.url, { onEvent: (event) => events.push(event) })));
+    await Promise.all(both);
+    expect(sha256(await written('pytorch_model.bin'))).toBe(sha256(STORED));
+    expect(events.some((event) => event.type === 'waiting')).toBe(true);
+    expect(await readdir(folder)).toEqual(['out']);
+  });
+
+  it.each(hostile)('with %s is refused, and leaves nothing', async (_what, body, code) => {
+    await using server = await startFaultServer({ 'm.zip': { body, fault } });
+    expect(await outcome(pullModel(options(server.url)))).toMatchObject({ exitCode: 6, code });
+    expect(await readdir(folder)).toEqual([]);
   });
 });
 

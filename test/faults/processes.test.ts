@@ -1,5 +1,5 @@
 /** The program itself, as processes: killed at any moment, started twice, interrupted, without room or rights. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -137,6 +137,46 @@ describe('two processes', () => {
     await first.done;
     expect(await second.done).toMatchObject({ code: 0 });
     expect(sha256(await readFile(path.join(checkpoint(), NAME)))).toBe(sha256(body));
+  });
+});
+
+/** Locks that always succeed and never lock, as on some network file systems; each call is noted in $LYING_LOCKS. */
+const LYING_LOCKS = `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+static int lie(void) {
+  int file = open(getenv("LYING_LOCKS"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (file >= 0) { write(file, "x", 1); close(file); }
+  return 0;
+}
+int flock(int fd, int operation) { return lie(); }
+int lockf(int fd, int command, off_t length) { return lie(); }
+`;
+const compiler = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0);
+const canLie = process.platform === 'linux' && compiler !== undefined;
+if (!canLie) console.warn('skipped: a file system where flock lies (takes Linux and a C compiler)');
+
+describe.skipIf(!canLie)('where flock lies', () => {
+  it('two processes still do the work once, and the second takes over when the first is killed', async () => {
+    const [source, library, calls] = ['lying.c', 'lying.so', 'calls'].map((name) => path.join(home, name));
+    await writeFile(source!, LYING_LOCKS);
+    execFileSync(compiler!, ['-shared', '-fPIC', '-w', '-o', library!, source!]);
+    const env = { LD_PRELOAD: library!, LYING_LOCKS: calls! };
+    const body = randomBody(4 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 3e6 }));
+    const [first, second] = [pull(server, [], env), pull(server, [], env)];
+    await sleep(1500);
+    first.kill('SIGKILL');
+    await first.done;
+    expect(await second.done).toMatchObject({ code: 0, stdout: `${checkpoint()}\n` });
+    expect(sha256(await readFile(path.join(checkpoint(), NAME)))).toBe(sha256(body));
+    // what the killed one had not finished comes twice, nothing else
+    expect(server.sentBytes).toBeLessThan(body.length + CONNECTIONS * PIECE_BYTES + 1e6);
+    // nothing was asked of the locks that lie
+    expect(await readFile(calls!).catch(() => 'no call')).toBe('no call');
   });
 });
 

@@ -15,6 +15,10 @@ export interface EntryToWrite {
   readonly sizeBytes?: number;
   readonly compressedBytes?: number;
   readonly offset?: number;
+  /** Sizes and CRC-32 behind the data, with or without the signature before them, instead of in the local header. */
+  readonly descriptor?: 'signed' | 'bare' | 'wide';
+  /** Of the local header and the data: left out of the directory. */
+  readonly isUnlisted?: boolean;
   /** Sizes and offset in a zip64 extra field. */
   readonly zip64?: boolean;
 }
@@ -41,18 +45,25 @@ export function writeZip(entries: readonly EntryToWrite[], options: ZipToWrite =
     const method = entry.method ?? 8;
     const body = method === 8 ? deflateRawSync(data) : data;
     const fields = {
-      flags: entry.flags ?? (Buffer.isBuffer(entry.name) ? 0 : 1 << 11),
+      flags: (entry.flags ?? (Buffer.isBuffer(entry.name) ? 0 : 1 << 11)) | (entry.descriptor ? 1 << 3 : 0),
       method,
       crc: entry.crc32 ?? crc32(data),
       compressed: entry.compressedBytes ?? body.length,
       size: entry.sizeBytes ?? data.length,
     };
     const offset = entry.offset ?? position;
-    const local = Buffer.concat([Buffer.from('504b0304', 'hex'), u16(20), common(fields, name, 0), name, body]);
+    const localFields = entry.descriptor ? { ...fields, crc: 0, compressed: 0, size: 0 } : fields;
+    const local = Buffer.concat([
+      ...[Buffer.from('504b0304', 'hex'), u16(20), common(localFields, name, 0), name, body],
+      ...(entry.descriptor ? descriptor(entry.descriptor, fields) : []),
+    ]);
     const extra = entry.zip64
       ? Buffer.concat([u16(1), u16(24), u64(fields.size), u64(fields.compressed), u64(offset)])
       : Buffer.alloc(0);
     const declared = entry.zip64 ? { ...fields, size: 0xffffffff, compressed: 0xffffffff } : fields;
+    parts.push(local);
+    position += local.length;
+    if (entry.isUnlisted) continue;
     directory.push(
       Buffer.concat([
         Buffer.from('504b0102', 'hex'),
@@ -68,14 +79,12 @@ export function writeZip(entries: readonly EntryToWrite[], options: ZipToWrite =
         extra,
       ]),
     );
-    parts.push(local);
-    position += local.length;
   }
   const directoryBytes = Buffer.concat(directory);
   return Buffer.concat([
     ...parts,
     directoryBytes,
-    endRecords(entries.length, directoryBytes.length, position, options),
+    endRecords(directory.length, directoryBytes.length, position, options),
   ]);
 }
 
@@ -85,6 +94,12 @@ interface Fields {
   readonly crc: number;
   readonly compressed: number;
   readonly size: number;
+}
+
+function descriptor(kind: 'signed' | 'bare' | 'wide', { crc, compressed, size }: Fields): Buffer[] {
+  const signature = kind === 'bare' ? [] : [Buffer.from('504b0708', 'hex')];
+  const sizes = kind === 'wide' ? [u64(compressed), u64(size)] : [u32(compressed), u32(size)];
+  return [...signature, u32(crc), ...sizes];
 }
 
 function common({ flags, method, crc, compressed, size }: Fields, name: Buffer, extraLength: number): Buffer {

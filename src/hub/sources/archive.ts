@@ -1,54 +1,46 @@
 /**
  * A zip behind a URL, as the models were first published. From a server with ranges its directory is read and then only
- * the wanted entries, the zip itself is never stored; from another it is fetched whole beside the target.
+ * the wanted entries; from another it is streamed once (./streamed-archive.ts). The zip itself is never stored.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import path from 'node:path';
 import { NetworkError, NotFoundError } from '../../util/errors.ts';
 import { entryRange, unpackEntry, type ZipEntry } from '../../util/zip.ts';
 import { type RandomAccess, readZipDirectory } from '../../util/zip-directory.ts';
 import type { HttpClient } from '../http.ts';
-import { type TransferOptions, transferFile, withRetries } from '../transfer.ts';
+import type { LeaseOptions } from '../lease.ts';
+import { type TransferOptions, withRetries } from '../transfer.ts';
 import { httpSource } from './http.ts';
-import { entriesOfCheckpoint, skipBytes, zipSource } from './local.ts';
+import { entriesOfCheckpoint, skipBytes } from './local.ts';
 import type { Source } from './source.ts';
+import { openStreamedArchive } from './streamed-archive.ts';
 
 export interface ArchiveOptions {
   readonly url: string;
-  /** Where the zip lies meanwhile, when it must be fetched whole; removed by `close`. */
+  /** Where the entries of a streamed zip lie meanwhile; removed by `close`. On the disk of the target. */
   readonly scratchFolder: string;
-  /** For the archive fetched whole, and for the directory's retries. */
+  /** For the streamed zip, and for the directory's retries. */
   readonly transfer?: TransferOptions | undefined;
-  /** Bytes of the archive that are here, when it is fetched whole. */
+  /** Bytes of the archive that have come, when it is streamed. */
   readonly onBytes?: ((bytes: number, sizeBytes: number | undefined) => void) | undefined;
-  /** List the zip itself rather than fetch it whole for its directory. @default false */
+  /** Another process streams it. */
+  readonly onWait?: LeaseOptions['onWait'];
+  /** List the zip itself rather than stream it for its directory. @default false */
   readonly isPlan?: boolean | undefined;
 }
 
 /** The end of a zip with its directory: entries of a checkpoint fit into it many times over. */
 const TAIL_BYTES = 128 << 10;
 
-/** The directory (or the whole zip) is fetched by `list`. Errors are those of readZipDirectory and transferFile. */
+/** The directory is fetched by `list`, or the whole zip streamed. Errors are those of readZipDirectory and streamZip. */
 export function archiveSource(options: ArchiveOptions, http: HttpClient): Source {
-  const { url, scratchFolder, transfer = {}, onBytes, isPlan } = options;
+  const { url, scratchFolder, transfer = {}, onBytes, onWait, isPlan } = options;
   const remote = httpSource(url, http);
   const label = `archive:${remote.label}`;
   let zip: Promise<Source> | undefined;
   const open = async (signal: AbortSignal | undefined): Promise<Source> => {
     const access = await remoteAccess(remote, transfer, signal);
     if (access) return rangedZip(remote, label, access);
-    return isPlan ? remote : wholeZip(signal);
-  };
-  const wholeZip = async (signal: AbortSignal | undefined): Promise<Source> => {
-    const [file] = (await remote.list(signal)).files;
-    await mkdir(scratchFolder, { recursive: true });
-    const { openRange: _, ...streamed } = remote; // it has shown that it knows none
-    const { path: name } = await withRetries(
-      () => transferFile(streamed, file!, scratchFolder, { ...transfer, signal, onHeld: onBytes }),
-      transfer.retry,
-      signal,
-    );
-    return zipSource(path.join(scratchFolder, name), label);
+    if (isPlan) return remote;
+    return openStreamedArchive({ remote, label, scratchFolder, transfer, onBytes, onWait }, signal);
   };
   const opened = (signal: AbortSignal | undefined): Promise<Source> => {
     zip ??= open(signal);
@@ -59,9 +51,9 @@ export function archiveSource(options: ArchiveOptions, http: HttpClient): Source
     list: async (signal) => (await opened(signal)).list(signal),
     open: async (file, offset, signal) => (await opened(signal)).open(file, offset, signal),
     packed: async (file, signal) => (await opened(signal)).packed?.(file, signal),
+    move: async (file, target) => (await opened(undefined)).move?.(file, target),
     async close() {
       await zip?.then((source) => source.close()).catch(() => undefined); // it was never opened
-      await rm(scratchFolder, { recursive: true, force: true });
     },
   };
 }
@@ -128,7 +120,11 @@ async function rangedZip(remote: Source, label: string, access: RandomAccess): P
   const source: Source = {
     label,
     async list() {
-      const files = [...byPath].map(([name, { sizeBytes }]) => ({ path: name, sizeBytes }));
+      const files = [...byPath].map(([name, { sizeBytes, compressedBytes, method }]) => ({
+        path: name,
+        sizeBytes,
+        ...(method === 'deflated' && { packedBytes: compressedBytes }),
+      }));
       return { revision: undefined, files, leftOut };
     },
     async open(file, offset, signal) {

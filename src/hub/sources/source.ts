@@ -2,7 +2,7 @@
  * What every place that a checkpoint can come from has in common: it lists files with what it knows of their size and
  * hash, and it opens one at a byte offset (or, over the network, any range of one). Where the bytes go is ../transfer.ts' business, which place is taken ../pull.ts'.
  */
-import type { ExpectedBytes } from '../checksum.ts';
+import type { ExpectedBytes, FoundBytes } from '../checksum.ts';
 import type { ChunkHandler } from '../exchange.ts';
 import type { ByteRange } from '../http.ts';
 
@@ -38,6 +38,8 @@ export type SourceSpec =
 export interface SourceFile extends ExpectedBytes {
   /** Relative, with `/`, checked by `unsafePathReason`. */
   readonly path: string;
+  /** Bytes that lie on the disk beside the file until it is unpacked. */
+  readonly packedBytes?: number | undefined;
 }
 
 export interface Listing {
@@ -46,6 +48,8 @@ export interface Listing {
   readonly files: readonly SourceFile[];
   /** Files of the source that lie outside the checkpoint's folder and are not in `files`. */
   readonly leftOut?: readonly string[] | undefined;
+  /** The files are on the disk of the target already: taking them needs no further space. */
+  readonly isHere?: boolean | undefined;
 }
 
 export interface RangeOptions {
@@ -98,5 +102,10 @@ export interface Source {
   packed?(file: SourceFile, signal?: AbortSignal): Promise<PackedFile | undefined>;
   /** Where a file lies on this machine as it is, so that it can be cloned instead of read. */
   localPath?(file: SourceFile): string;
+  /**
+   * Gives a file away, once, to another path on the same disk; returns what its bytes were when they were written.
+   * undefined from a source that keeps its files.
+   */
+  move?(file: SourceFile, target: string): Promise<FoundBytes | undefined>;
   close(): Promise<void>;
 }
