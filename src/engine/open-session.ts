@@ -27,15 +27,12 @@ export interface SessionOptions {
 }
 
 /** Of every session; `SessionOptions.config` wins. */
-export const SESSION_CONFIG: Readonly<Record<string, string>> = {
+const CONFIG: Readonly<Record<string, string>> = {
   // Threads that wait for the next operator by spinning burn a core while a session is idle, and on a shared machine they
   // take it from those who work. A spin of 50 µs outlasts the gap between two operators of a step, which is where
   // sleeping costs (a quarter of a step of 4.5 ms), and nothing else.
   'session.intra_op.spin_duration_us': '50',
   'session.inter_op.allow_spinning': '0',
-  // x64 without VNNI adds pairs of 8-bit products in 16 bits: uint8 · int8 saturates there (4 % wrong with large numbers, see
-  // test/engine/saturation.test.ts). With this ONNX Runtime takes its exact uint8 · uint8 kernels on such machines alone.
-  'session.x64quantprecision': '1',
 };
 
 /** More threads than this is a typing error. */
@@ -49,7 +46,7 @@ const MAX_THREADS = 1024;
  * with the reason when the device, an operator or the binding is not available, ResourceError when memory runs out.
  */
 export async function openSession(model: ModelSource, options: SessionOptions = {}): Promise<Session> {
-  const settings = toSettings(options);
+  const settings = toSettings({ ...options, config: { ...(await int8Config(options)), ...options.config } });
   const runtime = runtimeName(options.runtime ?? readEnvironment().runtime);
   if (typeof model === 'string') await assertFile(model);
   const shared = runtime === 'node' ? undefined : await openCapi(runtime, options.onWarning ?? processWarning);
@@ -59,6 +56,33 @@ export async function openSession(model: ModelSource, options: SessionOptions = 
   }
   const { NodeSession } = await import('./node/session.ts');
   return NodeSession.open(model, settings);
+}
+
+/** Takes ONNX Runtime's exact int8 kernels, at twice the time: see saturation.ts. */
+const EXACT_INT8 = 'session.x64quantprecision';
+
+let saturates: Promise<boolean> | undefined;
+
+/** The setting that int8 needs on this machine; found out once. */
+export async function int8Config(options: SessionOptions): Promise<Record<string, string>> {
+  if (process.arch !== 'x64' || options.config?.[EXACT_INT8] !== undefined) return {};
+  saturates ??= tryInt8(options).catch((error: unknown) => {
+    saturates = undefined;
+    throw error;
+  });
+  return (await saturates) ? { [EXACT_INT8]: '1' } : {};
+}
+
+async function tryInt8({ runtime }: SessionOptions): Promise<boolean> {
+  const { INT8_GRAPH, saturatesInt8 } = await import('./saturation.ts');
+  const config = { [EXACT_INT8]: '0' };
+  const onWarning = (): void => undefined; // the session that is asked for gives the same warnings
+  const session = await openSession(INT8_GRAPH, { device: 'cpu', threads: 1, runtime, onWarning, config });
+  try {
+    return await saturatesInt8(session);
+  } finally {
+    await session.dispose();
+  }
 }
 
 /** The C API, or undefined after a warning when `wanted` is "auto" and it cannot be used. */
@@ -88,7 +112,7 @@ function toSettings({
     device: parseDevice(device ?? 'auto'),
     threads: count,
     optimization: optimization ?? 'all',
-    config: { ...SESSION_CONFIG, ...config },
+    config: { ...CONFIG, ...config },
     onExplanation,
     onWarning: onWarning ?? processWarning,
   };

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { int8Config, openSession } from '../../src/engine/open-session.ts';
+import { INT8_GRAPH, saturatesInt8 } from '../../src/engine/saturation.ts';
 import { saturationError } from './saturation.ts';
 
 /** Emulates processors in user mode (Debian: qemu-user); from version 7.2 on with AVX2. */
@@ -16,6 +18,14 @@ const MAIN = fileURLToPath(new URL('./saturation-main.ts', import.meta.url));
 describe('int8 products', () => {
   it('do not saturate on this processor', async () => {
     expect(await saturationError('guarded')).toBeLessThan(0.005);
+  });
+
+  it('are left to the fast kernels where those are exact', async () => {
+    // the exact ones take twice the time
+    const session = await openSession(INT8_GRAPH, { threads: 1, config: { 'session.x64quantprecision': '0' } });
+    const isExact = !(await saturatesInt8(session));
+    await session.dispose();
+    expect(await int8Config({})).toEqual(isExact ? {} : { 'session.x64quantprecision': '1' });
   });
 
   it.skipIf(!canEmulate)('do not saturate on AVX2 without VNNI, where they would without the guard', async () => {
