@@ -12,9 +12,10 @@ def write_gguf(path):
 
     with open(os.path.join(source, "config.json")) as file:
         config = json.load(file)
-    weights = {k.removeprefix("transformer."): v.float().numpy() for k, v in torch.load(os.path.join(source, "pytorch_model.bin"), weights_only=True).items()}
+    # mapped, and cast one by one: the whole 3.5B model in float32 does not fit
+    weights = {k.removeprefix("transformer."): v for k, v in torch.load(os.path.join(source, "pytorch_model.bin"), weights_only=True, mmap=True).items()}
     rows = weights["wte.weight"].shape[0]
-    writer = gguf.GGUFWriter(path, "gpt2")
+    writer = gguf.GGUFWriter(path, "gpt2", use_temp_file=True)
     writer.add_block_count(config["n_layer"])
     writer.add_context_length(config["n_positions"])
     writer.add_embedding_length(config["n_embd"])
@@ -28,8 +29,9 @@ def write_gguf(path):
     writer.add_bos_token_id(50256)
     writer.add_eos_token_id(50256)
 
-    def add(name, array, matrix=True):
-        writer.add_tensor(name, numpy.ascontiguousarray(array.astype("float16" if matrix and array.ndim > 1 else "float32")))
+    def add(name, tensor, matrix=True):
+        dtype = torch.float16 if matrix and tensor.ndim > 1 else torch.float32
+        writer.add_tensor(name, numpy.ascontiguousarray(tensor.to(dtype).numpy()))
 
     add("token_embd.weight", weights["wte.weight"])
     add("position_embd.weight", weights["wpe.weight"], matrix=False)
