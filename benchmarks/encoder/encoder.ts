@@ -19,6 +19,7 @@ import { median, quantile } from '../../src/bench/statistics.ts';
 import { convertCheckpoint } from '../../src/convert/convert.ts';
 import { runtimeVersion } from '../../src/engine/version.ts';
 import { planBatches } from '../../src/evaluation/batches.ts';
+import { HEAD_BATCH_TOKENS } from '../../src/evaluation/methods/head.ts';
 import { isPresetName, PRESETS, type Preset } from '../checkpoints/presets.ts';
 import { writeCheckpoint } from '../checkpoints/write-checkpoint.ts';
 import { markdownTable } from '../report/markdown-table.ts';
@@ -29,8 +30,6 @@ import { loadRows } from './rows.ts';
 const FILE_ORDER_ROWS = 32;
 /** fsb in float32, whose logits the int8 ones are held against. */
 const FLOAT_PEER = 'fsb fp32';
-/** What `fsb eval` takes unless told otherwise. */
-const BATCH_TOKENS = 4096;
 
 const { values } = parseArgs({
   options: {
@@ -87,7 +86,7 @@ function planTrials(rows: readonly EncodedRow[], share: number): Workload['batch
   const inOrder = Array.from({ length: Math.ceil(rows.length / FILE_ORDER_ROWS) }, (_, i) =>
     rows.slice(i * FILE_ORDER_ROWS, (i + 1) * FILE_ORDER_ROWS),
   );
-  const sorted = planBatches(lengths, BATCH_TOKENS).map((batch) => batch.map((index) => rows[index]!));
+  const sorted = planBatches(lengths, HEAD_BATCH_TOKENS).map((batch) => batch.map((index) => rows[index]!));
   return { sorted: spread(sorted, share), 'file order': spread(inOrder, share) };
 }
 

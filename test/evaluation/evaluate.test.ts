@@ -49,7 +49,7 @@ describe('evaluateHead', () => {
       ],
       nearTies: [{ index: 2, id: 3, labels: ['neutral', 'contradiction'] }],
       maxLength: 128,
-      batchTokens: 4096,
+      batchTokens: 1024,
       environment: { device: 'cpu' },
       predictionsFile,
     });
