@@ -25,6 +25,7 @@ export interface Client {
   readonly result: (job: Job) => string;
 }
 
+const PLAIN_NODE = path.join(REPOSITORY, 'benchmarks/pull/plain-node.mjs');
 const hf = process.env.HF ?? 'hf';
 const fileUrl = ({ url }: Job): string => `${url}/${REPO}/resolve/main/${NAME}`;
 const inFolder = ({ folder }: Job): string => path.join(folder, NAME);
@@ -87,7 +88,22 @@ export const CLIENTS = {
     command: (job) => ['curl', '-sfL', '-C', '-', '--retry', '5', '-o', inFolder(job), fileUrl(job)],
     result: inFolder,
   },
+  fetch: {
+    name: 'node: fetch, sha256, write',
+    check: 'sha256, compared with nothing',
+    command: (job) => [process.execPath, PLAIN_NODE, 'fetch', fileUrl(job), inFolder(job)],
+    result: inFolder,
+  },
+  socket: {
+    name: 'node: socket, sha256, write',
+    check: 'sha256, compared with nothing',
+    command: (job) => [process.execPath, PLAIN_NODE, 'socket', fileUrl(job), inFolder(job)],
+    result: inFolder,
+  },
 } satisfies Record<string, Client>;
+
+/** Those that a user would have; the others show what a download costs at least. */
+export const PROGRAMS: readonly string[] = ['fsb', 'hf', 'aria2', 'aria2checksum', 'curl'];
 
 export interface Run {
   /** null: ended by a signal. */

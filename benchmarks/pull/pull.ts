@@ -25,20 +25,21 @@ import {
 } from '../../test/faults/fault-server.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, updateReadme, writeResults } from '../report/provenance.ts';
-import { CLIENTS, type Client, hasFile, type Job, NAME, type Run, runClient } from './clients.ts';
+import { CLIENTS, type Client, hasFile, type Job, NAME, PROGRAMS, type Run, runClient } from './clients.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     size: { type: 'string', default: '2000' },
     runs: { type: 'string', default: '5' },
-    clients: { type: 'string', default: Object.keys(CLIENTS).join(',') },
+    clients: { type: 'string' },
     work: { type: 'string', default: os.tmpdir() },
     save: { type: 'string' },
   },
 });
 const HANG_MS = 30_000;
-const clients = values.clients.split(',').map((key): Client => {
+const names = values.clients?.split(',') ?? (positionals[0] === 'faults' ? PROGRAMS : Object.keys(CLIENTS));
+const clients = names.map((key): Client => {
   const client = (CLIENTS as Record<string, Client>)[key];
   if (client) return client;
   throw new Error(`--clients ${key}: expected some of ${Object.keys(CLIENTS).join(',')}`);
@@ -102,12 +103,14 @@ async function speed(): Promise<void> {
       rmSync(job.folder, { recursive: true });
     }
   const megabytes = body.length / 1e6;
+  const own = median(rows[0]!.runs.map((run) => run.seconds));
   const table = markdownTable(
-    ['client', 'check', 'MB/s', 'MB per CPU second', 'peak RSS'],
+    ['client', 'check', 'MB/s', `${rows[0]!.client.name} is × faster`, 'MB per CPU second', 'peak RSS'],
     rows.map(({ client, runs }) => [
       client.name,
       client.check,
       (megabytes / median(runs.map((run) => run.seconds))).toFixed(0),
+      (median(runs.map((run) => run.seconds)) / own).toFixed(2),
       (megabytes / median(runs.map((run) => run.cpuSeconds!))).toFixed(0),
       formatBytes(median(runs.map((run) => run.peakRssBytes!))),
     ]),
@@ -212,8 +215,11 @@ async function judge(
 function report(name: string, results: object, table: string): void {
   console.log(table);
   if (values.save === undefined) return;
-  console.error(writeResults('pull', `${values.save}-${name}`, results));
-  updateReadme(`pull:${name}`, table);
+  const file = writeResults('pull', `${values.save}-${name}`, results);
+  const { cpu, cores, date, loadBefore } = machine;
+  const how = `npx tsx benchmarks/pull/pull.ts ${name}${name === 'speed' ? ` --size ${values.size} --runs ${values.runs}` : ''} --save ${values.save}`;
+  const where = `${cpu}, ${cores} cores, load ${loadBefore.toFixed(1)} before (${date.slice(0, 10)}, ${file})`;
+  updateReadme(`pull:${name}`, `\`${how}\`: ${where}\n\n${table}`);
 }
 
 /** Random, but made in no time: 64 MB over and over, each with another beginning. */

@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import type { PullOptions, PullResult } from '../hub/pull.ts';
 import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '../registry/home.ts';
 import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
@@ -98,8 +97,6 @@ export async function pullEntry(
 ): Promise<PullResult> {
   const { pullModel } = await import('../hub/pull.ts');
   const { pullProgress } = await import('./pull-progress.ts');
-  // A pull makes little garbage: room for more of it would be a tenth of the process's memory and gain nothing.
-  setFlagsFromString('--semi-space-growth-factor=1');
   const { environment, messages, output } = context;
   const progress = await pullProgress(output, messages.pulling(entry.name));
   try {

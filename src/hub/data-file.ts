@@ -1,6 +1,7 @@
 /** The file that is being filled, written at any place and read back. */
 import { writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 
 /** A write that takes longer has waited for a disk, not for memory. */
 const SLOW_WRITE_MS = 50;
@@ -45,6 +46,13 @@ export class DataFile {
       done += bytesRead;
     }
     return true;
+  }
+
+  /** CRC-32 of the bytes from `start` to `end` (exclusive), which must be there. */
+  async crc32(start: number, end: number): Promise<number> {
+    const bytes = Buffer.allocUnsafe(end - start);
+    await this.read(bytes, start);
+    return crc32(bytes);
   }
 
   /** Makes it exactly so long, and sure to be there after a power cut. */

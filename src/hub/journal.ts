@@ -1,7 +1,7 @@
 /**
  * What of an unfinished file is on the disk: JSON lines beside it, the header first, then one line per piece with its
- * CRC-32. A line is written after its piece's bytes. On the way back every piece is read and compared with its CRC, so
- * neither a kill, nor a power cut that swallowed bytes, nor a second process can make a wrong piece pass for a right one.
+ * CRC-32, or with the sha256 of everything up to its end. A line is written after its piece's bytes. On the way back
+ * every piece is read and compared, so neither a kill, nor a power cut that swallowed bytes, nor a second process can make a wrong piece pass for a right one.
  */
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -22,6 +22,7 @@ const headerSchema = z.object({
 });
 const lineSchema = z.union([
   z.object({ piece: z.number().int().nonnegative(), crc: z.number().int().nonnegative(), source: z.string() }),
+  z.object({ piece: z.number().int().nonnegative(), upTo: z.string().regex(/^[0-9a-f]{64}$/), source: z.string() }),
   z.object({ forget: z.number().int().nonnegative() }),
   z.object({ validator: z.string(), of: z.string() }),
 ]);
@@ -65,8 +66,8 @@ export class Journal {
   }
 
   /** Call it after the piece's bytes are written. */
-  async piece(piece: number, { crc, source }: PieceRecord): Promise<void> {
-    await this.#append({ piece, crc, source });
+  async piece(piece: number, { crc, upTo = '', source }: PieceRecord): Promise<void> {
+    await this.#append(crc === undefined ? { piece, upTo, source } : { piece, crc, source });
   }
 
   async forget(piece: number): Promise<void> {
@@ -104,8 +105,10 @@ async function readJournal(file: string, header: z.infer<typeof headerSchema>) {
   for (const line of lines) {
     const parsed = lineSchema.safeParse(line);
     if (!parsed.success) continue; // cut in two by a kill
-    if ('piece' in parsed.data) pieces.set(parsed.data.piece, { crc: parsed.data.crc, source: parsed.data.source });
-    else if ('forget' in parsed.data) pieces.delete(parsed.data.forget);
+    if ('piece' in parsed.data) {
+      const { piece, ...record } = parsed.data;
+      pieces.set(piece, record);
+    } else if ('forget' in parsed.data) pieces.delete(parsed.data.forget);
     else validators.set(parsed.data.of, parsed.data.validator);
   }
   return { pieces, validators, endsWithNewline: text.endsWith('\n') };

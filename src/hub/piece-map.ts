@@ -21,8 +21,10 @@ export interface Span {
 }
 
 export interface PieceRecord {
-  /** CRC-32 of the piece's bytes. */
-  readonly crc: number;
+  /** CRC-32 of the piece's bytes; one of this and `upTo` is known. */
+  readonly crc?: number | undefined;
+  /** sha256 of the file from its beginning to the piece's end: of pieces that came in order, where it costs nothing. */
+  readonly upTo?: string | undefined;
   /** Label of the source. */
   readonly source: string;
   /** From the journal of a former run: to be compared with what the disk holds. */

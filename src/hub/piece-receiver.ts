@@ -4,13 +4,14 @@ import { type FsbError, IntegrityError, NetworkError } from '../util/errors.ts';
 import type { DataFile } from './data-file.ts';
 import type { RateLimit } from './limits.ts';
 import type { PieceMap, PieceRecord, Span } from './piece-map.ts';
+import type { RunningChecksum } from './running-checksum.ts';
 import type { OpenedRange } from './sources/source.ts';
 import type { Watch, Watchdog } from './watchdog.ts';
 
-/** Of a piece that broke off: bytes from its start which are written, and their CRC-32. */
+/** Of a piece that broke off: bytes from its start which are written, and their CRC-32 if it was needed. */
 export interface BegunPiece {
   readonly bytes: number;
-  readonly crc: number;
+  readonly crc: number | undefined;
 }
 
 /** What all answers of a transfer have in common. */
@@ -21,8 +22,8 @@ export interface ReceiverParts {
   readonly watchdog: Watchdog;
   readonly rate: RateLimit | undefined;
   readonly signal: AbortSignal;
-  /** Bytes that are about to be written. */
-  readonly onPart: (part: Uint8Array, position: number) => void;
+  /** Takes bytes in that are about to be written. */
+  readonly checksum: RunningChecksum;
   /** A piece is on the disk; of its bytes so many were counted as unfinished. */
   readonly onPiece: (piece: number, record: PieceRecord, unfinished: number) => Promise<void>;
   /** So many bytes came; of pieces that are not finished, so many more (or fewer) are here. */
@@ -60,8 +61,8 @@ class PieceReceiver {
   readonly #answer: Answer;
   #position: number;
   #piece: number;
-  /** Of the current piece's bytes so far. */
-  #crc: number;
+  /** Of the current piece's bytes so far; undefined of a piece that passes through the checksum in order. */
+  #crc: number | undefined;
   /** Bytes of the current piece, for the display. */
   #unfinished = 0;
   /** What has to be over before the next chunk. */
@@ -76,8 +77,7 @@ class PieceReceiver {
     this.#answer = answer;
     this.#position = answer.opened.start;
     this.#piece = Math.floor(this.#position / pieces.pieceBytes);
-    const isBegun = this.#position > pieces.startOf(this.#piece);
-    this.#crc = isBegun ? begun.get(this.#piece)!.crc : 0;
+    if (this.#position > pieces.startOf(this.#piece)) this.#crc = begun.get(this.#piece)!.crc;
   }
 
   async run(): Promise<void> {
@@ -133,14 +133,17 @@ class PieceReceiver {
 
   /** Bytes within the current piece. */
   #put(part: Buffer): void {
-    const { pieces, file, onPart } = this.#parts;
+    const { pieces, file, checksum } = this.#parts;
     const { span, watch, end } = this.#answer;
     const [piece, start] = [this.#piece, pieces.startOf(this.#piece)];
-    if (this.#position === start) pieces.takePassing(piece, span);
+    if (this.#position === start) {
+      pieces.takePassing(piece, span);
+      this.#crc = checksum.isNext(start) ? undefined : 0;
+    }
     const isOurs = pieces.isOwnedBy(piece, span);
     if (isOurs) {
-      this.#crc = crc32(part, this.#crc);
-      onPart(part, this.#position);
+      if (this.#crc !== undefined) this.#crc = crc32(part, this.#crc);
+      checksum.passing(part, this.#position);
       const writing = file.write(part, this.#position);
       if (writing) this.#waits.push(writing);
       this.#count(0, part.length);
@@ -149,11 +152,10 @@ class PieceReceiver {
     this.#position += part.length;
     if (this.#position < pieces.endOf(piece)) return;
     if (isOurs) {
-      const crc = this.#crc;
-      if (this.#position < end) this.#waits.push(this.#finish(piece, crc));
-      else this.#last = () => this.#finish(piece, crc);
+      const proof = { crc: this.#crc, upTo: this.#crc === undefined ? checksum.upTo(this.#position) : undefined };
+      if (this.#position < end) this.#waits.push(this.#finish(piece, proof));
+      else this.#last = () => this.#finish(piece, proof);
     } else this.#count(0, -this.#unfinished);
-    this.#crc = 0;
     span.at = ++this.#piece;
   }
 
@@ -162,13 +164,16 @@ class PieceReceiver {
     this.#last = undefined;
   }
 
-  async #finish(piece: number, crc: number): Promise<void> {
-    const { pieces, onPiece } = this.#parts;
+  async #finish(piece: number, { crc, upTo }: Pick<PieceRecord, 'crc' | 'upTo'>): Promise<void> {
+    const { pieces, file, onPiece } = this.#parts;
     const { span, source, watch } = this.#answer;
     const unfinished = this.#unfinished;
     this.#unfinished = 0;
     await Promise.all(this.#waits); // its bytes are written
-    await onPiece(piece, { crc, source }, unfinished);
+    // the order was lost in the middle of it: read back
+    const known =
+      crc ?? (upTo === undefined ? await file.crc32(pieces.startOf(piece), pieces.endOf(piece)) : undefined);
+    await onPiece(piece, { crc: known, upTo, source }, unfinished);
     if (span.isWhole) watch.keptBytes += pieces.endOf(piece) - pieces.startOf(piece);
   }
 

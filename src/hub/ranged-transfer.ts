@@ -1,6 +1,6 @@
 /**
- * One file over several connections and from several places at once: in pieces, each written where it belongs, its
- * CRC-32 journalled, and all of them read back in order for the checksum. What goes wrong with a connection costs a
+ * One file over several connections and from several places at once: in pieces, each written where it belongs and
+ * journalled; the checksum takes bytes that come in order as they pass, and reads back the others. What goes wrong with a connection costs a
  * pause and what it had not finished; what goes wrong with a place costs that place.
  */
 import { mkdir, rm } from 'node:fs/promises';
@@ -102,6 +102,7 @@ class NoRangesError extends Error {}
 class RangedTransfer {
   readonly #options: RangedTransferOptions;
   readonly #pieces: PieceMap;
+  readonly #file: DataFile;
   readonly #journal: Journal;
   readonly #bell = new Bell();
   readonly #suppliers: Suppliers;
@@ -121,6 +122,7 @@ class RangedTransfer {
     const onChange = (): void => this.#bell.ring();
     this.#options = options;
     this.#pieces = pieces;
+    this.#file = file;
     this.#journal = journal;
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#stop.signal]) : this.#stop.signal;
     this.#suppliers = new Suppliers({ suppliers, mirrors, retry, onDropped, onChange });
@@ -128,7 +130,7 @@ class RangedTransfer {
     this.#checksum = new RunningChecksum({ expected, file, pieces, journal, bell: this.#bell });
     this.#receiver = {
       ...{ pieces, file, rate, begun: this.#begun, watchdog: this.#watchdog, signal: this.#signal },
-      onPart: (part, position) => this.#checksum.passing(part, position),
+      checksum: this.#checksum,
       onPiece: (piece, record, unfinished) => this.#finish(piece, record, unfinished),
       onBytes: (received, unfinished) => this.#count(received, unfinished),
     };
@@ -164,19 +166,19 @@ class RangedTransfer {
   /** The checksum, compared; where it is wrong, the places are tried one by one. */
   async #prove(): Promise<RangedTransferResult> {
     const { expected, onDropped } = this.#options;
-    const rounds = new TrustRounds(this.#pieces, this.#suppliers);
+    const rounds = new TrustRounds(this.#pieces, this.#file, this.#suppliers);
     for (;;) {
       const found = await this.#checksum.finish(this.#signal);
       const sources = rounds.sources();
       try {
         compareChecksum(expected, found, `${expected.path} from ${sources.join(' and ')}`);
       } catch (error) {
-        const suspects = rounds.next();
+        const suspects = await rounds.next();
         await this.#takeBack((piece) => suspects === undefined || suspects.has(piece));
         if (suspects === undefined) throw error;
         continue;
       }
-      for (const label of rounds.liars())
+      for (const label of await rounds.liars())
         onDropped?.(
           label,
           new IntegrityError(`${this.#where(label)}: it serves other bytes than the published ones`, {

@@ -7,7 +7,7 @@ import type { Bell } from './bell.ts';
 import { type Checksum, createChecksum, type ExpectedBytes, type FoundBytes } from './checksum.ts';
 import type { DataFile } from './data-file.ts';
 import type { Journal } from './journal.ts';
-import type { PieceMap } from './piece-map.ts';
+import type { PieceMap, PieceRecord } from './piece-map.ts';
 
 export interface ChecksumParts {
   readonly expected: ExpectedBytes;
@@ -37,6 +37,16 @@ export class RunningChecksum {
       this.#hash.update(part);
       this.#front += part.length;
     } else if (position < this.#front) this.startOver(); // a piece that was half hashed comes again from its beginning
+  }
+
+  /** True when the byte at this place is the next one. */
+  isNext(position: number): boolean {
+    return position === this.#front;
+  }
+
+  /** sha256 of the file up to here, if that is how far it has got. */
+  upTo(position: number): string | undefined {
+    return position === this.#front ? this.#hash.copy().digest().sha256 : undefined;
   }
 
   /** Bytes that were hashed already may come again. */
@@ -72,8 +82,10 @@ export class RunningChecksum {
       else {
         const bytes = buffer.subarray(0, pieces.endOf(piece) - front);
         const isThere = await file.read(bytes, front);
-        if (this.#epoch === epoch && isThere && (!record.isResumed || crc32(bytes) === record.crc)) {
-          this.#hash.update(bytes);
+        const next = this.#hash.copy();
+        if (isThere) next.update(bytes);
+        if (this.#epoch === epoch && isThere && (!record.isResumed || isAsRecorded(record, bytes, next))) {
+          this.#hash = next;
           this.#front = pieces.endOf(piece);
         } else if (this.#epoch === epoch) {
           pieces.forget(piece); // the disk does not hold what the journal says: fetched again
@@ -85,4 +97,10 @@ export class RunningChecksum {
     }
     return this.#hash.digest();
   }
+}
+
+// --- internal ---
+
+function isAsRecorded({ crc, upTo }: PieceRecord, bytes: Uint8Array, withThem: Checksum): boolean {
+  return crc === undefined ? withThem.copy().digest().sha256 === upTo : crc32(bytes) === crc;
 }
