@@ -1,6 +1,4 @@
 /** Waiting until something changes: one rings, all who wait go on and look. */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 export class Bell {
   #waiters: (() => void)[] = [];
 
@@ -10,13 +8,14 @@ export class Bell {
     for (const wake of waiters) wake();
   }
 
-  /** Until it rings, or so many ms. Throws `signal.reason` when aborted. */
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController();
-    const rung = new Promise<void>((resolve) => this.#waiters.push(resolve));
-    const time = sleep(ms, undefined, { signal: AbortSignal.any([timer.signal, signal]) }).catch(() => undefined);
-    await Promise.race([rung, time]);
-    timer.abort();
-    signal.throwIfAborted();
+  /** Until it rings, or so many ms. */
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waiters.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 }

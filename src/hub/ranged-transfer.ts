@@ -105,6 +105,7 @@ class RangedTransfer {
   readonly #file: DataFile;
   readonly #journal: Journal;
   readonly #bell = new Bell();
+  readonly #onChange = (): void => this.#bell.ring();
   readonly #suppliers: Suppliers;
   readonly #watchdog: Watchdog;
   readonly #checksum: RunningChecksum;
@@ -119,14 +120,14 @@ class RangedTransfer {
 
   constructor(options: RangedTransferOptions, pieces: PieceMap, file: DataFile, journal: Journal) {
     const { expected, connections, suppliers, mirrors, retry, stall, rate, onDropped } = options;
-    const onChange = (): void => this.#bell.ring();
     this.#options = options;
     this.#pieces = pieces;
     this.#file = file;
     this.#journal = journal;
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#stop.signal]) : this.#stop.signal;
-    this.#suppliers = new Suppliers({ suppliers, mirrors, retry, onDropped, onChange });
-    this.#watchdog = new Watchdog({ path: expected.path, stall, connections, onAllowed: onChange });
+    this.#signal.addEventListener('abort', this.#onChange);
+    this.#suppliers = new Suppliers({ suppliers, mirrors, retry, onDropped, onChange: this.#onChange });
+    this.#watchdog = new Watchdog({ path: expected.path, stall, connections, onAllowed: this.#onChange });
     this.#checksum = new RunningChecksum({ expected, file, pieces, journal, bell: this.#bell });
     this.#receiver = {
       ...{ pieces, file, rate, begun: this.#begun, watchdog: this.#watchdog, signal: this.#signal },
@@ -154,10 +155,10 @@ class RangedTransfer {
       await Promise.all(work);
     } catch (error) {
       this.#stop.abort(error);
-      this.#bell.ring();
       await Promise.allSettled(work);
       throw error;
     } finally {
+      this.#signal.removeEventListener('abort', this.#onChange);
       this.#watchdog.stop();
     }
     return result!; // the checksum's promise is among those awaited
@@ -195,9 +196,8 @@ class RangedTransfer {
     while (!this.#isFinished) {
       this.#signal.throwIfAborted();
       const supplier = this.#watchdog.allows(number) ? this.#suppliers.choose() : LATER;
-      if (typeof supplier === 'number') await this.#bell.wait(supplier, this.#signal);
-      else if (!(await this.#options.slots.use(() => this.#fetch(supplier))))
-        await this.#bell.wait(LATER, this.#signal);
+      if (typeof supplier === 'number') await this.#bell.wait(supplier);
+      else if (!(await this.#options.slots.use(() => this.#fetch(supplier)))) await this.#bell.wait(LATER);
     }
   }
 

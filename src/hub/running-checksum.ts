@@ -14,7 +14,7 @@ export interface ChecksumParts {
   readonly file: DataFile;
   readonly pieces: PieceMap;
   readonly journal: Journal;
-  /** Rings when a piece was finished or given back. */
+  /** Rings when a piece was finished or given back, and when the transfer is aborted. */
   readonly bell: Bell;
 }
 
@@ -78,7 +78,7 @@ export class RunningChecksum {
       const front = this.#front;
       const piece = Math.floor(front / pieces.pieceBytes);
       const record = front < pieces.sizeBytes ? pieces.record(piece) : undefined;
-      if (!record) await bell.wait(1000, signal);
+      if (!record) await bell.wait(1000);
       else {
         const bytes = buffer.subarray(0, pieces.endOf(piece) - front);
         const isThere = await file.read(bytes, front);

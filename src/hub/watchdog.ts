@@ -31,10 +31,13 @@ export interface WatchdogOptions {
 
 const INTERVAL_MS = 100;
 /**
- * Connections are added one by one while all together are slower than this (bytes a second): a fast network needs one,
- * and bytes that come in order are hashed as they pass, without being read again.
+ * Connections are added one by one while all together are slower than this (bytes a second) and this process has time
+ * for more, and given up while it has none: of one connection the bytes come in order and are hashed as they pass, of
+ * several most are read again.
  */
 const FAST_ENOUGH = 150e6;
+/** Shares of the time in which this thread was busy. */
+const [HAS_TIME, HAS_NONE] = [0.5, 0.85];
 /** Speeds of so many finished requests are remembered. */
 const MAX_SPEEDS = 16;
 
@@ -47,6 +50,7 @@ export class Watchdog {
   #allowed = 1;
   /** Bytes of all requests, and by the last look. */
   #bytes = 0;
+  #loop = performance.eventLoopUtilization();
   #lookedAt = { at: performance.now(), bytes: 0 };
 
   constructor(options: WatchdogOptions) {
@@ -111,7 +115,10 @@ export class Watchdog {
     const now = performance.now();
     const speed = (1000 * (this.#bytes - this.#lookedAt.bytes)) / Math.max(1, now - this.#lookedAt.at);
     this.#lookedAt = { at: now, bytes: this.#bytes };
-    if (speed < FAST_ENOUGH && this.#allowed < this.#options.connections) {
+    const { utilization: busy } = performance.eventLoopUtilization(this.#loop);
+    this.#loop = performance.eventLoopUtilization();
+    if (busy > HAS_NONE) this.#allowed = Math.max(1, this.#allowed - 1);
+    else if (busy < HAS_TIME && speed < FAST_ENOUGH && this.#allowed < this.#options.connections) {
       this.#allowed++;
       this.#options.onAllowed();
     }
