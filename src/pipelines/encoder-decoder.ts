@@ -222,6 +222,14 @@ export class SourceModel {
     prompt: readonly number[],
     { room, signal }: PrefillOptions = {},
   ): Promise<{ cache: KeyValueCache; logits: Float32Array }> {
+    if (!this.#session.inputNames.includes('past_length'))
+      throw new UnsupportedError(
+        'an encoder-decoder generates through the C API of ONNX Runtime; its JavaScript API cannot say how much of the cache is used',
+        {
+          code: 'runtime-unavailable',
+          hint: 'unset FSB_RUNTIME, or see `fsb doctor` for why the C API cannot be loaded',
+        },
+      );
     const source = await this.#readSource(signal);
     const cache = new KeyValueCache(this.#session, {
       columns: this.columns,

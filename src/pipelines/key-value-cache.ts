@@ -10,6 +10,8 @@ import { type CacheStore, openCache } from './cache-store.ts';
 /** Where nobody said how many tokens will come, there is room for so many more: growing is a copy of everything. */
 const GROWTH_TOKENS = 256;
 
+const KEPT_INPUT = 'num_logits_to_keep';
+
 /** The inputs of one step beside the cache and the ids. */
 export interface Step {
   /** Tokens in the cache before the step. */
@@ -45,6 +47,8 @@ export class KeyValueCache {
   readonly #binding: Binding;
   readonly #options: KeyValueCacheOptions;
   readonly #arrays: CacheStore;
+  /** onnxruntime-node's JavaScript API cannot feed inputs that have defaults: it computes the logits of every position. */
+  readonly #keepsFewer: boolean;
   #length = 0;
   /** What the last step computed; a new array per token would be 200 kB of garbage. */
   #stepLogits = new Float32Array();
@@ -53,6 +57,7 @@ export class KeyValueCache {
     this.#binding = session.createBinding();
     this.#options = options;
     this.#arrays = openCache(session, options.pasts);
+    this.#keepsFewer = session.inputNames.includes(KEPT_INPUT);
   }
 
   get rows(): number {
@@ -95,7 +100,8 @@ export class KeyValueCache {
 
   /** As step, for the rows as they are, in memory of its own. */
   append(tokens: readonly (readonly number[])[], options: AppendOptions): Promise<Float32Array[][]> {
-    const size = this.rows * options.keep * this.#options.columns;
+    const positions = this.#keepsFewer ? options.keep : tokens[0]!.length;
+    const size = this.rows * positions * this.#options.columns;
     return this.#append(tokens, options, new Float32Array(size));
   }
 
@@ -121,16 +127,18 @@ export class KeyValueCache {
       const more = this.#length === 0 ? (room ?? GROWTH_TOKENS) : GROWTH_TOKENS;
       await this.#rearrange(rows, Math.min(maxLength, total + more));
     }
+    const positions = this.#keepsFewer ? keep : tokens[0]!.length;
     this.#binding
       .input('input_ids', int64Tensor(tokens))
-      .input('num_logits_to_keep', { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(keep)) })
-      .output('logits', { dtype: 'float32', shape: [this.rows, keep, columns], data: logits });
+      .output('logits', { dtype: 'float32', shape: [this.rows, positions, columns], data: logits });
+    if (this.#keepsFewer)
+      this.#binding.input(KEPT_INPUT, { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(keep)) });
     bindStep(this.#binding, { past: this.#length, tokens });
     await this.#binding.run(signal ? { signal } : {});
     this.#length = total;
     return tokens.map((_, row) =>
       Array.from({ length: keep }, (_, k) => {
-        const start = (row * keep + k) * columns;
+        const start = (row * positions + positions - keep + k) * columns;
         return logits.subarray(start, start + columns);
       }),
     );
