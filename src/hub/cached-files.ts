@@ -11,7 +11,7 @@ import path from 'node:path';
 import { syncFile } from '../util/files.ts';
 import { compareChecksum, createChecksum } from './checksum.ts';
 import type { SourceFile } from './sources/source.ts';
-import type { TransferredFile } from './transfer.ts';
+import type { TransferredFile } from './transfer-options.ts';
 
 export interface CacheFolders {
   /** HF_HUB_CACHE. */

@@ -10,7 +10,7 @@ import { httpFolderSource } from './sources/http-folder.ts';
 import { huggingFaceSource } from './sources/huggingface.ts';
 import { modelScopeSource } from './sources/modelscope.ts';
 import type { Source, SourceSpec } from './sources/source.ts';
-import type { TransferOptions } from './transfer.ts';
+import type { TransferOptions } from './transfer-options.ts';
 
 export interface SourceContext {
   readonly http: HttpClient;

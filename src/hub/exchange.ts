@@ -27,7 +27,7 @@ export class HandlerError extends Error {}
 const READ_BYTES = 256 << 10;
 
 /** Sends a GET; resolves with the head of the answer. Rejects with undici's and the system's errors, `signal.reason`. */
-export function exchange(
+export async function exchange(
   dispatcher: Dispatcher,
   url: URL,
   headers: Readonly<Record<string, string>>,
@@ -41,21 +41,28 @@ export function exchange(
 }
 
 /**
- * Connects sockets that read into two buffers of their own, by turns. A chunk that waits to be handled keeps the socket
- * from reading more than one chunk ahead, and that one goes into the other buffer.
+ * Connects sockets that read into buffers of their own instead of a new one each time: one waits to be read, one is
+ * being handled, one takes what comes next. TLS brings more than was asked for: that is copied.
  */
 export function steadyConnector(
   build: typeof buildConnector,
   options: buildConnector.BuildOptions,
 ): buildConnector.connector {
   return (target, callback) => {
-    const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
-    let turn = 0;
+    const buffers = Array.from({ length: 3 }, () => Buffer.allocUnsafeSlow(READ_BYTES));
     let socket: Socket | undefined;
+    let waiting: Uint8Array | undefined;
+    let handled: Uint8Array | undefined;
     const onread = {
-      buffer: () => buffers[turn++ % 2]!,
-      callback: (bytes: number, buffer: Uint8Array) => {
-        socket!.push(buffer.subarray(0, bytes));
+      buffer: () => buffers.find((buffer) => buffer !== waiting && buffer !== handled)!,
+      callback(bytes: number, buffer: Uint8Array) {
+        const chunk = buffer.subarray(0, bytes);
+        if (socket!.readableLength > 0) socket!.push(Buffer.from(chunk));
+        else {
+          handled = waiting; // it was taken out meanwhile
+          waiting = buffer;
+          socket!.push(chunk);
+        }
         return false; // no more until this was taken
       },
     };
@@ -129,7 +136,8 @@ class Answer implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#signal?.removeEventListener('abort', this.#abort);
-    this.#handling.then(() => this.#finish());
+    // when the dispatcher has its connection back: the next request shall find it free
+    this.#handling.then(() => setImmediate(this.#finish));
   }
 
   onResponseError(_controller: unknown, error: Error): void {

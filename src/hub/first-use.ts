@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { IntegrityError } from '../util/errors.ts';
 import { pathExists, writeBytes } from '../util/files.ts';
 import { parseWith, readJson } from '../util/json.ts';
-import type { TransferredFile } from './transfer.ts';
+import type { TransferredFile } from './transfer-options.ts';
 
 const SCHEMA_ID = 'fsb.first-use/1';
 const schema = z.object({

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { requireDiskSpace } from '../util/disk.ts';
 import { UsageError } from '../util/errors.ts';
 import { writeFolder } from '../util/files.ts';
-import { type PullEvent, pullFiles, requireReplaceable } from './pull.ts';
+import { requireReplaceable } from './present-checkpoint.ts';
+import { pullFiles } from './pull-files.ts';
+import type { PullEvent } from './pull-options.ts';
 import { writeRecord } from './record.ts';
 import { localSource } from './sources/local.ts';
 

@@ -13,7 +13,8 @@ import type { ZipEntry } from '../../util/zip.ts';
 import { streamZip } from '../../util/zip-stream.ts';
 import { createChecksum, type FoundBytes } from '../checksum.ts';
 import { acquireLease, type LeaseOptions } from '../lease.ts';
-import { type TransferOptions, withRetries } from '../transfer.ts';
+import { withRetries } from '../retries.ts';
+import type { TransferOptions } from '../transfer-options.ts';
 import { entriesOfCheckpoint } from './local.ts';
 import type { Source, SourceFile } from './source.ts';
 
