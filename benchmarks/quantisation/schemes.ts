@@ -12,7 +12,7 @@ export interface Scheme {
 const blocks = (bits: 4 | 8, blockSize: number): Blocks => ({ kind: 'blocks', bits, blockSize });
 const withZeros = (blockSize: number): Blocks => ({ kind: 'blocks', bits: 4, blockSize, zeroPoints: true });
 
-/** The embedding and the output projection stay in 8-bit blocks of 32 unless the name says otherwise. */
+/** The embedding and the output projection stay in 8-bit blocks of 128 unless the name says otherwise. */
 export const SCHEMES = {
   fp32: { dtype: 'fp32' },
   fp16: { dtype: 'fp16' },

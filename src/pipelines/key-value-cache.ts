@@ -1,6 +1,6 @@
 /**
  * The tokens so far of one or more rows, as keys and values that the graph updates in place. What differs between
- * decoders and the decoders of encoder-decoders is how a step is fed: see DecoderFeed.
+ * decoders and the decoders of encoder-decoders is how a step is fed: `bindStep`.
  */
 import type { Binding, Session } from '../engine/session.ts';
 import { int64Tensor } from '../engine/tensor.ts';

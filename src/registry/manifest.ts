@@ -162,7 +162,10 @@ export const manifestSchema = z.strictObject({
   }),
   /** Dimensions and non-shape facts: vocabularyRows, hiddenSize, numHiddenLayers, numAttentionHeads, layerNormEps, … */
   config: z.record(z.string(), scalar),
-  /** How weights were quantised (method, block size, what stayed in float); null or absent for fp32 and fp16. */
+  /**
+   * How weights were quantised; null or absent for fp32 and fp16. Block sizes are the largest: a matrix whose rows they do not
+   * divide has smaller ones.
+   */
   quantisation: z.record(z.string(), scalar).nullish(),
   /** Formats that were chosen matrix by matrix. */
   precision: precisionSchema.optional(),

@@ -8,17 +8,19 @@ import { type EvaluationRun, evaluate } from '../../evaluation/evaluate.ts';
 import { showShard } from '../../evaluation/journal.ts';
 import type { LabelOrder } from '../../evaluation/labels.ts';
 import { JOURNAL_SUFFIX } from '../../evaluation/merge.ts';
-import type { Method } from '../../evaluation/methods/method.ts';
-import { type AnsweringModel, openForMethod } from '../../evaluation/methods/open.ts';
+import type { Method, MethodName } from '../../evaluation/methods/method.ts';
+import { type AnsweringModel, chooseMethod, openForMethod } from '../../evaluation/methods/open.ts';
 import type { Shard } from '../../evaluation/predict.ts';
 import { taskReferences } from '../../evaluation/references.ts';
 import { runBase } from '../../evaluation/run-header.ts';
 import { parseShard } from '../../evaluation/shard.ts';
 import type { OpenModelOptions } from '../../pipelines/encoder.ts';
 import { resultsFolder } from '../../registry/home.ts';
+import { readManifest } from '../../registry/manifest.ts';
 import { evalDefault, findModel } from '../../registry/registry.ts';
 import { NotFoundError, UsageError } from '../../util/errors.ts';
 import type { Context } from '../context.ts';
+import { ensureModel } from '../ensure.ts';
 import { environmentOf } from '../provenance.ts';
 import { withModel } from '../running.ts';
 import type { EvalOptions } from './options.ts';
@@ -111,12 +113,21 @@ async function requireAnswers(
   tasks: readonly ChosenTask[],
   options: EvalOptions,
 ): Promise<void> {
-  for (const { task } of tasks)
-    await withModel(context, name, { ...options, explain: false }, opener(task, options), async (model) => {
-      // the rows that a probe is trained on are not read yet
-      if (model.methodName === 'probe' || model.methodName === 'few-shot') return;
-      await model.method(task, { labelOrder: labelOrderOf(options), lmForm: options.lmForm });
+  const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
+  const manifest = await readManifest(folder);
+  const labelOrder = labelOrderOf(options);
+  const byMethod = new Map<MethodName, ClueTask[]>();
+  for (const { task } of tasks) {
+    const method = options.method === 'auto' ? chooseMethod(manifest, task, labelOrder) : options.method;
+    byMethod.set(method, [...(byMethod.get(method) ?? []), task]);
+  }
+  for (const [method, asked] of byMethod) {
+    // the rows that a probe is trained on are not read yet
+    if (method === 'probe' || method === 'few-shot') continue;
+    await withModel(context, name, { ...options, explain: false }, opener(asked[0]!, options), async (model) => {
+      for (const task of asked) await model.method(task, { labelOrder, lmForm: options.lmForm });
     });
+  }
 }
 
 /** Opens a model for a task by the method that the options ask for. */
