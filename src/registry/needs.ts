@@ -28,7 +28,7 @@ const FACTORS: Readonly<Record<'encoder' | 'decoder', Readonly<Record<string, Fa
   encoder: {
     fp32: { disk: { linear: 4, table: 4 }, memory: { linear: 4, table: 4 } },
     fp16: { disk: { linear: 2, table: 2 }, memory: { linear: 4, table: 4 } },
-    int8: { disk: { linear: 1, table: 1.03 }, memory: { linear: 1.8, table: 1 } },
+    int8: { disk: { linear: 1, table: 1.03 }, memory: { linear: 1.15, table: 1 } },
     int4: { disk: { linear: 0.625, table: 1.03 }, memory: { linear: 1.03, table: 1 } },
   },
   decoder: {

@@ -25,11 +25,11 @@ const MODELS = {
 const MEASURED = [
   ['bert-110m', 'fp32', 512, 556],
   ['bert-110m', 'fp16', 512, 588],
-  ['bert-110m', 'int8', 512, 317],
+  ['bert-110m', 'int8', 512, 267],
   ['bert-110m', 'int4', 512, 263],
   ['erlangshen-1.3b', 'fp32', 512, 5400],
   ['erlangshen-1.3b', 'fp16', 512, 5334],
-  ['erlangshen-1.3b', 'int8', 512, 2435],
+  ['erlangshen-1.3b', 'int8', 512, 1576],
   ['erlangshen-1.3b', 'int4', 512, 1439],
   ['gpt2-110m', 'fp32', 192, 767],
   ['gpt2-110m', 'fp16', 192, 751],
