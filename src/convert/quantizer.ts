@@ -26,14 +26,20 @@ const LARGE = 16 * 1024 * 1024;
 const MAX_THREADS = 3;
 
 /** The caller closes it. `numbers`: how many there are to quantise in all. */
-export function openQuantizer(
-  numbers: number,
-  threads: number = numbers < LARGE ? 0 : Math.min(MAX_THREADS, availableParallelism() - 1),
-): Quantizer {
+export function openQuantizer(numbers: number, threads: number = threadsFor(numbers)): Quantizer {
   return threads === 0 ? new InlineQuantizer() : new ThreadedQuantizer(threads);
 }
 
 // --- internal ---
+
+/** The file beside this one, of the same kind. */
+const WORKER_FILE = new URL(`quantize-worker${path.extname(import.meta.url)}`, import.meta.url);
+
+/** None for sources run by a loader of TypeScript, which Node's threads do not have. */
+function threadsFor(numbers: number): number {
+  if (numbers < LARGE || WORKER_FILE.pathname.endsWith('.ts')) return 0;
+  return Math.min(MAX_THREADS, availableParallelism() - 1);
+}
 
 class InlineQuantizer implements Quantizer {
   readonly threads = 0;
@@ -64,9 +70,6 @@ class ThreadedQuantizer implements Quantizer {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
 }
-
-/** The file beside this one, of the same kind: .js, or .ts where Node is told how to load it. */
-const WORKER_FILE = new URL(`quantize-worker${path.extname(import.meta.url)}`, import.meta.url);
 
 interface Waiting {
   readonly resolve: (result: QuantizedRows) => void;
