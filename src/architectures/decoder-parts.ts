@@ -3,7 +3,7 @@
  * out of the mask, causal attention that can update the cache in place, and logits of the last positions only.
  */
 import { type Graph, type HeadPadding, MICROSOFT, type Value } from '../onnx/graph.ts';
-import { type Table, tiedLogits } from '../onnx/ops.ts';
+import { type Table, tiedLogits } from '../onnx/products.ts';
 
 /** The CPU kernel's heads are multiples of 8 numbers; weights of other sizes are filled up with zeros. */
 const HEAD_MULTIPLE = 8;

@@ -4,7 +4,8 @@
  * whose tensors it holds. Source: transformers/models/megatron_bert/modeling_megatron_bert.py (v4.57).
  */
 import type { Graph, Value } from '../onnx/graph.ts';
-import { type Activation, biasedActivation, dense, firstToken, layerNorm, linear, tiedLogits } from '../onnx/ops.ts';
+import { type Activation, biasedActivation, firstToken, layerNorm } from '../onnx/ops.ts';
+import { dense, linear, tiedLogits } from '../onnx/products.ts';
 import type { ConfigJson, OutputName, Task, TensorSpec } from './architecture.ts';
 import { labelsField, namesClass } from './config-json.ts';
 import type { Tensors } from './tensors.ts';

@@ -3,16 +3,8 @@
  * feed-forward without their norms. Where the norms stand is what tells the architectures apart.
  */
 import type { Graph, NormReaders, Value } from '../onnx/graph.ts';
-import {
-  type Activation,
-  add,
-  biasedActivation,
-  embedding,
-  linear,
-  multiHeadAttention,
-  sizeOf,
-  type Table,
-} from '../onnx/ops.ts';
+import { type Activation, add, biasedActivation, multiHeadAttention, sizeOf } from '../onnx/ops.ts';
+import { embedding, linear, type Table } from '../onnx/products.ts';
 import type { ConfigJson, TensorSpec } from './architecture.ts';
 import { activationField, headCount, numberField } from './config-json.ts';
 import { type EncoderHeads, findHeads, WORD_EMBEDDINGS } from './encoder-heads.ts';

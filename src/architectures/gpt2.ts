@@ -5,7 +5,8 @@
  * Multitask Learners", 2019.
  */
 import { Graph, type GraphOptions, type Value } from '../onnx/graph.ts';
-import { type Activation, add, addAndNorm, biasedActivation, embedding, layerNorm, linear } from '../onnx/ops.ts';
+import { type Activation, add, addAndNorm, biasedActivation, layerNorm } from '../onnx/ops.ts';
+import { embedding, linear } from '../onnx/products.ts';
 import type { Architecture, ConfigJson, ModelPlan, TensorSpec } from './architecture.ts';
 import { activationField, headCount, numberField, tokenIdField } from './config-json.ts';
 import {

@@ -3,20 +3,15 @@
  * both stacks, scaled attention, and logits tied to the embedding without rescaling.
  * Source: fengshen/models/megatron_t5/modeling_megatron_t5.py; its cache restarts positions at 0, which is a mistake.
  */
-import { add, addAndNorm, biasedActivation, embedding, layerNorm, linear, tiedLogits } from '../onnx/ops.ts';
+import { add, addAndNorm, biasedActivation, layerNorm } from '../onnx/ops.ts';
+import { embedding, linear, tiedLogits } from '../onnx/products.ts';
 import type { Architecture, ConfigJson, ModelPlan } from './architecture.ts';
 import { choiceField, numberField } from './config-json.ts';
 import { paddedHeadSize } from './decoder-parts.ts';
 import { normTensors } from './encoder-parts.ts';
 import { megatronT5Probe } from './reference/megatron-t5.ts';
-import {
-  headSizeOf,
-  positionRange,
-  type Seq2SeqConfig,
-  type Seq2SeqFamily,
-  seq2seqGraphs,
-  stackTensors,
-} from './seq2seq.ts';
+import { positionRange, seq2seqGraphs, stackTensors } from './seq2seq.ts';
+import { headSizeOf, type Seq2SeqConfig, type Seq2SeqFamily } from './seq2seq-family.ts';
 import type { Tensors } from './tensors.ts';
 
 export interface MegatronT5Config extends Seq2SeqConfig {

@@ -4,22 +4,16 @@
  * Source: transformers/models/{t5,mt5}/modeling_*.py (v4.57); Raffel et al., arXiv:1910.10683.
  */
 import type { Graph, Value } from '../onnx/graph.ts';
-import { addAndRmsNorm, embedding, linear, rmsNorm, tiedLogits } from '../onnx/ops.ts';
+import { addAndRmsNorm, rmsNorm } from '../onnx/ops.ts';
+import { embedding, linear, tiedLogits } from '../onnx/products.ts';
 import { UnsupportedError } from '../util/errors.ts';
 import type { Architecture, ConfigJson, ModelPlan } from './architecture.ts';
 import { numberField, tokenIdField } from './config-json.ts';
 import { paddedHeadSize } from './decoder-parts.ts';
 import { t5Probe } from './reference/t5.ts';
 import { relativeBuckets } from './relative-buckets.ts';
-import {
-  headSizeOf,
-  positionRange,
-  type Seq2SeqConfig,
-  type Seq2SeqFamily,
-  type Side,
-  seq2seqGraphs,
-  stackTensors,
-} from './seq2seq.ts';
+import { positionRange, seq2seqGraphs, stackTensors } from './seq2seq.ts';
+import { headSizeOf, type Seq2SeqConfig, type Seq2SeqFamily, type Side } from './seq2seq-family.ts';
 import type { Tensors } from './tensors.ts';
 
 /** The feed-forwards of config.json's feed_forward_proj. */

@@ -6,16 +6,8 @@
  * The mask has masked_fill meaning, as in the version of January 2022; later versions add a boolean instead, by mistake.
  */
 import { Graph, type GraphOptions, type Value } from '../onnx/graph.ts';
-import {
-  add,
-  addAndNorm,
-  interleavedRotation,
-  LOWEST_FLOAT32,
-  layerNorm,
-  linear,
-  sizeOf,
-  tiedLogits,
-} from '../onnx/ops.ts';
+import { add, addAndNorm, interleavedRotation, LOWEST_FLOAT32, layerNorm, sizeOf } from '../onnx/ops.ts';
+import { linear, tiedLogits } from '../onnx/products.ts';
 import type { Architecture, ModelPlan, OutputName } from './architecture.ts';
 import { numberField } from './config-json.ts';
 import { causalAttention, decoderInputs, decoderLogits, padHeads, unpadHeads } from './decoder-parts.ts';

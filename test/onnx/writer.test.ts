@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Graph } from '../../src/onnx/graph.ts';
-import { dense } from '../../src/onnx/ops.ts';
+import { dense } from '../../src/onnx/products.ts';
 import { decodeModel } from '../../src/onnx/proto.ts';
 import { summarizeGraph } from '../../src/onnx/summary.ts';
 import { WeightFile, writeGraph } from '../../src/onnx/writer.ts';

@@ -3,7 +3,7 @@
  * differently (names, norm, biases, positions) is passed in; nothing is taken from the graph builder.
  */
 import type { GraphPlan, ProbePlan } from '../architecture.ts';
-import type { Seq2SeqConfig } from '../seq2seq.ts';
+import type { Seq2SeqConfig } from '../seq2seq-family.ts';
 import {
   type AttentionOptions,
   attention,
