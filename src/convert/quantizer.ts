@@ -22,7 +22,7 @@ export interface QuantizeRequest {
 
 /** Below this many numbers a thread takes longer to start than the work. */
 const LARGE = 16 * 1024 * 1024;
-/** One thread casts and writes about as fast as these quantise. */
+/** The thread that reads, casts and writes keeps about three busy. It is idle half of the time beside one: none is kept free for it. */
 const MAX_THREADS = 3;
 
 /** The caller closes it. `numbers`: how many there are to quantise in all. */
@@ -38,7 +38,7 @@ const WORKER_FILE = new URL(`quantize-worker${path.extname(import.meta.url)}`, i
 /** None for sources run by a loader of TypeScript, which Node's threads do not have. */
 function threadsFor(numbers: number): number {
   if (numbers < LARGE || WORKER_FILE.pathname.endsWith('.ts')) return 0;
-  return Math.min(MAX_THREADS, availableParallelism() - 1);
+  return Math.min(MAX_THREADS, availableParallelism());
 }
 
 class InlineQuantizer implements Quantizer {

@@ -6,12 +6,12 @@
  * instead of calibration runs.)
  */
 import type { Graph, NormReaders, Weight } from '../onnx/graph.ts';
-import { type LazyTensor, readFloat32, rowChunks } from '../tensor/lazy-tensor.ts';
+import { columnMaxima } from '../tensor/column-maxima.ts';
+import { type LazyTensor, readFloat32 } from '../tensor/lazy-tensor.ts';
 import { checkFinite } from './weight-bytes.ts';
 
 /** A normalised channel has the variance 1; its largest number in a text is about so many standard deviations. */
 const EXTREME = 3;
-const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** Marks the vectors of every norm whose readers are all quantised, and those matrices, as smoothed. */
 export function smoothGraph(graph: Graph, norms: readonly NormReaders[]): void {
@@ -65,8 +65,10 @@ export class SmoothingFactors {
   async #compute({ norm, readers }: NormReaders): Promise<Float32Array> {
     const [weight, bias] = [await this.#read(`${norm}.weight`), await this.#read(`${norm}.bias`)];
     const largest = new Float32Array(weight.length);
-    for (const reader of readers)
-      for await (const rows of rowChunks(this.#tensor(reader), CHUNK_BYTES)) raiseToLargest(largest, rows);
+    for (const reader of readers) {
+      const maxima = await columnMaxima(this.#tensor(reader));
+      for (let c = 0; c < largest.length; c++) largest[c] = Math.max(largest[c]!, maxima[c]!);
+    }
     return weight.map((value, channel) => {
       const activation = EXTREME * Math.abs(value) + Math.abs(bias[channel]!);
       const column = largest[channel]!;
@@ -100,14 +102,4 @@ export async function* smoothedBytes(
 export function multiplyColumns(rows: Float32Array, factors: Float32Array): void {
   for (let start = 0; start < rows.length; start += factors.length)
     for (let c = 0; c < factors.length; c++) rows[start + c]! *= factors[c]!;
-}
-
-// --- internal ---
-
-function raiseToLargest(largest: Float32Array, rows: Float32Array): void {
-  for (let start = 0; start < rows.length; start += largest.length)
-    for (let c = 0; c < largest.length; c++) {
-      const size = Math.abs(rows[start + c]!);
-      if (size > largest[c]!) largest[c] = size;
-    }
 }
