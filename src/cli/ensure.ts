@@ -7,20 +7,25 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { PullOptions, PullResult } from '../hub/pull.ts';
 import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '../registry/home.ts';
+import { readManifest } from '../registry/manifest.ts';
 import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
-import { NetworkError, NotFoundError } from '../util/errors.ts';
+import { NetworkError, NotFoundError, UsageError } from '../util/errors.ts';
 import { isDirectory, pathExists } from '../util/files.ts';
 import { formatBytes } from '../util/format.ts';
 import type { Context } from './context.ts';
 import { convertFolder } from './convert-folder.ts';
 import { localState } from './local-state.ts';
+import { preferredDtypes } from './preferred-dtypes.ts';
 
 const DEFAULT_HUB = 'https://huggingface.co';
 /** Serves the hub's protocol and the same bytes where the hub is out of reach. */
 export const HUB_MIRROR = 'https://hf-mirror.com';
 
 export interface EnsureOptions {
-  readonly dtype: string;
+  /** @default by size and device: see preferred-dtypes.ts */
+  readonly dtype?: string | undefined;
+  /** Where it will run, as --device names it. @default auto */
+  readonly device?: string | undefined;
   /** False: do nothing that takes long, refuse instead. */
   readonly auto: boolean;
 }
@@ -31,23 +36,27 @@ type Place =
   | { readonly kind: 'checkpoint'; readonly folder: string; readonly name: string; readonly revision: string | null }
   | { readonly kind: 'registry'; readonly entry: RegistryModel };
 
-/** The model folder that NAME means, after pulling and converting what is missing. */
+/**
+ * The model folder that NAME means, after pulling and converting what is missing.
+ * @throws UsageError (wrong-dtype) when NAME is a model folder in another type than the one asked for
+ */
 export async function ensureModel(context: Context, name: string, options: EnsureOptions): Promise<string> {
-  const place = await placeOf(context, name, options.dtype);
-  if (place.kind === 'model') return place.folder;
+  const dtype = options.dtype ?? (await dtypeFor(context, name, options.device ?? 'auto'));
+  const place = await placeOf(context, name, dtype);
+  if (place.kind === 'model') {
+    if (options.dtype !== undefined) await requireDtype(place.folder, options.dtype);
+    return place.folder;
+  }
   if (!options.auto)
-    throw new NotFoundError(
-      `${name} is not converted to ${options.dtype} on this machine, and --no-auto forbids doing it`,
-      {
-        code: 'not-converted',
-        hint: `run: fsb convert ${name} --dtype ${options.dtype}`,
-      },
-    );
+    throw new NotFoundError(`${name} is not converted to ${dtype} on this machine, and --no-auto forbids doing it`, {
+      code: 'not-converted',
+      hint: `run: fsb convert ${name} --dtype ${dtype}`,
+    });
   const checkpoint = place.kind === 'checkpoint' ? place : await pulled(context, place.entry);
-  const target = modelFolder(checkpoint.name, options.dtype, context.environment.home);
-  context.output.note(context.messages.missingStep(name, `fsb convert ${name} --dtype ${options.dtype}`));
+  const target = modelFolder(checkpoint.name, dtype, context.environment.home);
+  context.output.note(context.messages.missingStep(name, `fsb convert ${name} --dtype ${dtype}`));
   await convertFolder(context, checkpoint.folder, target, {
-    dtype: options.dtype,
+    dtype,
     name: checkpoint.name,
     revision: checkpoint.revision,
   });
@@ -153,6 +162,53 @@ function withHubMirror(sources: RegistryModel['sources'], endpoint: string): Pul
 }
 
 // --- internal ---
+
+/** Of the types that will do for NAME, the first one that it has on this machine, else the first. */
+async function dtypeFor(context: Context, name: string, device: string): Promise<string> {
+  const { home } = context.environment;
+  const key = await keyOf(context, name);
+  const { models } = await localState(key, home);
+  const known = models[0] !== undefined ? modelFolder(key, models[0], home) : undefined;
+  const preferred = preferredDtypes(
+    known ? (await readManifest(known)).parameters : await sizeOf(context, name),
+    device,
+  );
+  return preferred.find((dtype) => models.includes(dtype)) ?? preferred[0];
+}
+
+/** Parameters of what is not converted; 0 where the registry does not know them: then it runs exactly. */
+async function sizeOf(context: Context, name: string): Promise<number> {
+  const place = await placeOf(context, name);
+  if (place.kind === 'model') return (await readManifest(place.folder)).parameters;
+  if (place.kind === 'registry') return place.entry.parameters ?? 0;
+  const { openCheckpoint } = await import('../checkpoint/open.ts');
+  const { countParameters } = await import('../checkpoint/count-parameters.ts');
+  const checkpoint = await openCheckpoint(place.folder);
+  try {
+    return countParameters(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What NAME's models and checkpoints are filed under. */
+async function keyOf(context: Context, name: string): Promise<string> {
+  if (isPath(name)) return uniqueName(name);
+  const entry = findModel(await context.registry(), name);
+  if (entry) return entry.name;
+  const { checkpoints, models } = await localState(name, context.environment.home);
+  const isFiled = checkpoints.length + models.length > 0;
+  return !isFiled && (await isDirectory(name)) ? uniqueName(name) : name;
+}
+
+async function requireDtype(folder: string, dtype: string): Promise<void> {
+  const { dtype: found } = await readManifest(folder);
+  if (found === dtype) return;
+  throw new UsageError(`--dtype ${dtype}: ${folder} is a model in ${found}`, {
+    code: 'wrong-dtype',
+    hint: 'convert the checkpoint that it was made of, or leave --dtype out',
+  });
+}
 
 async function placeOf(context: Context, name: string, dtype?: string): Promise<Place> {
   if (isPath(name)) return folderPlace(context, name, dtype);

@@ -36,7 +36,7 @@ export function deviceOptions(command: Command): Command {
 /** --device, --threads, --explain, --dtype, --no-auto. */
 export function runningOptions(command: Command): Command {
   return explainOption(deviceOptions(command))
-    .option('--dtype <type>', 'type of the converted model: fp32, fp16, int8 or int4', 'fp32')
+    .option('--dtype <type>', 'type of the converted model: fp32, fp16, int8 or int4 (default: fp32, large ones int8)')
     .option('--no-auto', 'do not pull or convert what is missing');
 }
 
@@ -60,7 +60,7 @@ export async function withModel<M extends Disposable, T>(
   open: (folder: string, options: OpenModelOptions) => Promise<M>,
   use: (model: M) => Promise<T>,
 ): Promise<T> {
-  const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
+  const folder = await ensureModel(context, name, { ...options, auto: options.auto ?? true });
   return explained(context, options.explain, async (recording) => {
     const model = await open(folder, {
       device: options.device ?? 'auto',

@@ -84,6 +84,7 @@ describe('errors', () => {
     [['verify', MODEL, '--device', ABSENT], 8, `device ${ABSENT} is not available`],
     [['fill-mask', 'erlangshen-mini', '[MASK]', '--device', 'abacus'], 2, 'abacus'],
     [['fill-mask', 'erlangshen-mini', '[MASK]', '--threads', '0'], 2, '--threads 0'],
+    [['fill-mask', MODEL, '[MASK]', '--dtype', 'int8'], 2, 'is a model in fp32'],
   ])('%j exits with %i', async (args, exitCode, message) => {
     const { code, stdout, stderr } = await fsb(args);
     expect(stderr).toContain(message);

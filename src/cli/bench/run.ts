@@ -76,14 +76,11 @@ export async function runBench(context: Context, name: string | undefined, optio
 async function findSubjects(context: Context, name: string | undefined, options: BenchOptions): Promise<Subject[]> {
   const suite = SUITES[options.suite ?? 'minis'];
   const models = name === undefined ? suite.models : [name];
-  const dtypes = options.dtype ?? (name === undefined ? suite.dtypes : ['fp32']);
+  const dtypes = options.dtype ?? (name === undefined ? suite.dtypes : [undefined]);
   const folders: string[] = [];
   for (const model of models)
     for (const dtype of dtypes) {
-      const folder = await ensureModel(context, model, { dtype, auto: options.auto });
-      const manifest = await readManifest(folder);
-      if (options.dtype && manifest.dtype !== dtype)
-        throw new UsageError(`--dtype ${dtype}: ${folder} is a model in ${manifest.dtype}`, { code: 'wrong-dtype' });
+      const folder = await ensureModel(context, model, { dtype, device: options.device, auto: options.auto });
       if (!folders.includes(folder)) folders.push(folder);
     }
   return Promise.all(folders.map(async (folder) => ({ folder, work: await workOf(folder) })));

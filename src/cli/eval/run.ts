@@ -113,7 +113,7 @@ async function requireAnswers(
   tasks: readonly ChosenTask[],
   options: EvalOptions,
 ): Promise<void> {
-  const folder = await ensureModel(context, name, { dtype: options.dtype ?? 'fp32', auto: options.auto ?? true });
+  const folder = await ensureModel(context, name, { ...options, auto: options.auto ?? true });
   const manifest = await readManifest(folder);
   const labelOrder = labelOrderOf(options);
   const byMethod = new Map<MethodName, ClueTask[]>();
