@@ -4,6 +4,7 @@
  * repositories; config.json gives only what no shape can tell (heads, activation, epsilon, labels).
  */
 import type { Graph, GraphOptions, NormReaders } from '../onnx/graph.ts';
+import { elementCountOf } from '../tensor/lazy-tensor.ts';
 import type { ReadTensor } from './reference/arithmetic.ts';
 import type { Tensors } from './tensors.ts';
 
@@ -99,4 +100,9 @@ export interface Architecture {
    * @throws IntegrityError when a tensor that gives a dimension is missing, UnsupportedError for an unknown activation
    */
   plan(tensors: Tensors, config: ConfigJson): ModelPlan;
+}
+
+/** Weights of a model, tied ones once, buffers not. */
+export function parametersOf({ tensors }: ModelPlan): number {
+  return tensors.reduce((sum, { shape }) => sum + elementCountOf(shape), 0);
 }

@@ -7,7 +7,8 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { PullOptions, PullResult } from '../hub/pull.ts';
 import { checkpointFolder, checkpointsFolder, folderName, modelFolder } from '../registry/home.ts';
-import { readManifest } from '../registry/manifest.ts';
+import { type Manifest, readManifest } from '../registry/manifest.ts';
+import { type Sized, workloadOf } from '../registry/needs.ts';
 import { findModel, getModel, type RegistryModel } from '../registry/registry.ts';
 import { NetworkError, NotFoundError, UsageError } from '../util/errors.ts';
 import { isDirectory, pathExists } from '../util/files.ts';
@@ -170,25 +171,34 @@ async function dtypeFor(context: Context, name: string, device: string): Promise
   const { models } = await localState(key, home);
   const known = models[0] !== undefined ? modelFolder(key, models[0], home) : undefined;
   const preferred = preferredDtypes(
-    known ? (await readManifest(known)).parameters : await sizeOf(context, name),
+    known ? sizeOfModel(await readManifest(known)) : await sizeOf(context, name),
     device,
   );
   return preferred.find((dtype) => models.includes(dtype)) ?? preferred[0];
 }
 
-/** Parameters of what is not converted; 0 where the registry does not know them: then it runs exactly. */
-async function sizeOf(context: Context, name: string): Promise<number> {
+async function sizeOf(context: Context, name: string): Promise<Sized> {
   const place = await placeOf(context, name);
-  if (place.kind === 'model') return (await readManifest(place.folder)).parameters;
-  if (place.kind === 'registry') return place.entry.parameters ?? 0;
+  if (place.kind === 'model') return sizeOfModel(await readManifest(place.folder));
+  if (place.kind === 'registry') {
+    const { parameters, architecture, dimensions } = place.entry;
+    // 0 where the registry does not know: then it runs exactly
+    return { parameters: parameters ?? 0, workload: workloadOf(architecture), dimensions };
+  }
   const { openCheckpoint } = await import('../checkpoint/open.ts');
-  const { countParameters } = await import('../checkpoint/count-parameters.ts');
+  const { planModel, readConfig } = await import('../convert/convert.ts');
+  const { parametersOf } = await import('../architectures/architecture.ts');
   const checkpoint = await openCheckpoint(place.folder);
   try {
-    return countParameters(checkpoint);
+    const { plan } = planModel(checkpoint, await readConfig(checkpoint));
+    return { parameters: parametersOf(plan), workload: plan.workload };
   } finally {
     await checkpoint.close();
   }
+}
+
+function sizeOfModel({ parameters, architecture }: Manifest): Sized {
+  return { parameters, workload: workloadOf(architecture) };
 }
 
 /** What NAME's models and checkpoints are filed under. */

@@ -36,7 +36,10 @@ export function deviceOptions(command: Command): Command {
 /** --device, --threads, --explain, --dtype, --no-auto. */
 export function runningOptions(command: Command): Command {
   return explainOption(deviceOptions(command))
-    .option('--dtype <type>', 'type of the converted model: fp32, fp16, int8 or int4 (default: fp32, large ones int8)')
+    .option(
+      '--dtype <type>',
+      'type of the converted model: fp32, fp16, int8 or int4 (default: fp32, for large decoders int8)',
+    )
     .option('--no-auto', 'do not pull or convert what is missing');
 }
 

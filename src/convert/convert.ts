@@ -4,12 +4,12 @@
  */
 import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ConfigJson, ModelPlan } from '../architectures/architecture.ts';
+import { type ConfigJson, type ModelPlan, parametersOf } from '../architectures/architecture.ts';
 import { detectArchitecture } from '../architectures/index.ts';
 import { Tensors } from '../architectures/tensors.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open.ts';
 import { type Manifest, type ManifestPrecision, type ManifestTokenizer, writeManifest } from '../registry/manifest.ts';
-import { elementCountOf, type LazyTensor } from '../tensor/lazy-tensor.ts';
+import type { LazyTensor } from '../tensor/lazy-tensor.ts';
 import { IntegrityError, NotFoundError } from '../util/errors.ts';
 import { pathExists, sha256OfFile, writeFolder } from '../util/files.ts';
 import { readJson } from '../util/json.ts';
@@ -139,7 +139,7 @@ async function writeModel(
     architecture: plan.architecture,
     task: plan.task,
     dtype,
-    parameters: plan.tensors.reduce((sum, spec) => sum + elementCountOf(spec.shape), 0),
+    parameters: parametersOf(plan),
     source: { revision: options.revision ?? null, files: await hashFiles(checkpoint, options.knownHashes ?? {}) },
     config: { ...plan.dimensions },
     graphs,

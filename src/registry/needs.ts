@@ -4,6 +4,15 @@ import type { ModelEntry } from './schema.ts';
 /** The numbers that size a model, where they are known. */
 export type Dimensions = NonNullable<ModelEntry['dimensions']>;
 
+/** What decides how much a model takes. */
+export interface Sized {
+  /** Tied ones once. */
+  readonly parameters: number;
+  /** Encoders run many tokens at once, decoders one: they are stored differently. */
+  readonly workload: 'encoder' | 'decoder';
+  readonly dimensions?: Dimensions | undefined;
+}
+
 export interface Need {
   readonly dtype: string;
   readonly diskBytes: number;
@@ -39,12 +48,15 @@ const FACTORS: Readonly<Record<'encoder' | 'decoder', Readonly<Record<string, Fa
   },
 };
 
-/** Needs per dtype; `parameters` tied ones once. Without dimensions every number counts as one of a layer. */
-export function needsOf(
-  parameters: number,
-  workload: 'encoder' | 'decoder',
-  dimensions: Dimensions | undefined,
-): Need[] {
+/** Architectures that are stored for one token after the other. */
+const DECODERS: ReadonlySet<string | null> = new Set(['gpt2', 'megatron-t5', 't5']);
+
+export function workloadOf(architecture: string | null): Sized['workload'] {
+  return DECODERS.has(architecture) ? 'decoder' : 'encoder';
+}
+
+/** Needs per dtype. Without dimensions every number counts as one of a layer. */
+export function needsOf({ parameters, workload, dimensions }: Sized): Need[] {
   const table = dimensions ? dimensions.embeddingRows * dimensions.hiddenSize : 0;
   const linear = parameters - table;
   const sum = (factors: Factors['disk']): number => linear * factors.linear + table * factors.table;

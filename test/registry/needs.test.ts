@@ -42,11 +42,17 @@ const MEASURED = [
 describe('needsOf', () => {
   it.each(MEASURED)('%s in %s with %i tokens: within 10 %% of %i MB', (name, dtype, positions, megabytes) => {
     const { workload, parameters, ...dimensions } = MODELS[name];
-    const need = needsOf(parameters, workload, { ...dimensions, positions }).find((found) => found.dtype === dtype)!;
+    const need = needsOf({ parameters, workload, dimensions: { ...dimensions, positions } }).find(
+      (found) => found.dtype === dtype,
+    )!;
     expect(Math.abs(need.memoryBytes / (megabytes * 1e6) - 1)).toBeLessThan(0.1);
   });
 
   it('counts every number as one of a layer where dimensions are unknown', () => {
-    expect(needsOf(100e6, 'decoder', undefined)[0]).toEqual({ dtype: 'fp32', diskBytes: 400e6, memoryBytes: 550e6 });
+    expect(needsOf({ parameters: 100e6, workload: 'decoder' })[0]).toEqual({
+      dtype: 'fp32',
+      diskBytes: 400e6,
+      memoryBytes: 550e6,
+    });
   });
 });

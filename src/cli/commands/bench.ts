@@ -19,7 +19,7 @@ export const command: CommandModule = {
     deviceOptions(command)
       .option(
         '--dtype <types>',
-        'types of the converted model, comma-separated (default: fp32, of large ones int8; of a suite its own)',
+        'types of the converted model, comma-separated (default: fp32, for large decoders int8; of a suite its own)',
         dtypes,
       )
       .option('--no-auto', 'do not pull or convert what is missing')

@@ -40,8 +40,7 @@ interface Options extends RunningOptions {
   readonly eosTokenId?: number;
   readonly ids?: string;
   readonly input?: string;
-  /** False with --no-prompt-lookup; true means the default. */
-  readonly promptLookup: boolean;
+  readonly promptLookup?: boolean;
   readonly stats?: boolean;
   readonly jsonl?: boolean;
 }
@@ -101,7 +100,11 @@ export const command: CommandModule = {
       )
       .option('--ids <json>', 'rows {"input_ids": […], "decoder_input_ids"?} as JSON or @FILE instead of a text')
       .option('--input <file>', 'read prompts from a file or - (JSON lines {"text", "id"?}, or plain lines)')
-      .option('--no-prompt-lookup', 'greedy: one token at a time, without guessing from the text so far')
+      .option(
+        '--prompt-lookup',
+        'greedy: guess tokens from the text so far and check several at once (default: yes, except with int8 and int4, where a near tie can then fall otherwise)',
+      )
+      .option('--no-prompt-lookup', 'greedy: one token at a time')
       .option('--stats', 'print speed and memory on stderr')
       .option('--jsonl', 'print one JSON line per token, then one per prompt')
       .action(
@@ -188,7 +191,6 @@ function settingsOf(options: Options, generator: Generator): GenerationOptions {
     badWordsIds,
     suppressTokens,
   } = options;
-  const bothWays = options.lmMask === 'bidirectional';
   return {
     maxNewTokens,
     minNewTokens,
@@ -212,7 +214,7 @@ function settingsOf(options: Options, generator: Generator): GenerationOptions {
           ? []
           : undefined
         : [options.eosTokenId],
-    promptLookup: options.promptLookup && !bothWays ? undefined : false,
+    promptLookup: options.promptLookup,
   };
 }
 

@@ -1,13 +1,10 @@
 /** fsb info NAME: what a model is, where it comes from, what it needs, what it scored, what to beware of. */
-import { needsOf } from '../../registry/needs.ts';
+import { needsOf, workloadOf } from '../../registry/needs.ts';
 import { caveatsOf, getModel, type RegistryModel } from '../../registry/registry.ts';
 import { formatBytes, formatParameters } from '../../util/format.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { CommonOptions, Context } from '../context.ts';
 import { localState } from '../local-state.ts';
-
-/** Architectures that are stored for one token after the other. */
-const DECODERS: ReadonlySet<string | null> = new Set(['gpt2', 'megatron-t5', 't5']);
 
 /** Tasks by Hub tag → the command that runs them. */
 const COMMANDS: Readonly<Record<string, string>> = {
@@ -36,13 +33,13 @@ async function describe(context: Context, entry: RegistryModel) {
   const { ARCHITECTURES } = await import('../../architectures/index.ts');
   const supported = ARCHITECTURES.some(({ name }) => name === entry.architecture);
   const { parameters, dimensions } = entry;
-  const workload = DECODERS.has(entry.architecture) ? 'decoder' : 'encoder';
+  const workload = workloadOf(entry.architecture);
   return {
     ...entry,
     caveats: caveatsOf(await context.registry(), entry),
     supported,
     commands: supported ? examples(entry) : [],
-    needs: parameters === null ? [] : needsOf(parameters, workload, dimensions),
+    needs: parameters === null ? [] : needsOf({ parameters, workload, dimensions }),
     local: await localState(entry.name, context.environment.home),
   };
 }
