@@ -10,18 +10,21 @@
  * `--save NAME` writes results/NAME.json and the table in benchmarks/README.md.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from '../../src/bench/statistics.ts';
+import { bestLimits, measureLimits } from '../../src/cli/bench/limits.ts';
 import { markdownTable } from '../report/markdown-table.ts';
 import { provenance, REPOSITORY, updateReadme, writeResults } from '../report/provenance.ts';
 import { type DecodeAnswer, Peer, type PeerInfo } from './protocol.ts';
 
 interface Entry extends PeerInfo {
   readonly peer: Peer;
+  /** Of the file that it reads for every token: GPT-2's embedding is its output projection, too. */
+  readonly weightBytes: number;
   /** Per context. */
   readonly answers: Map<number, DecodeAnswer[]>;
 }
@@ -36,6 +39,7 @@ interface Row {
   readonly firstTokenMs: number;
   readonly loadMs: number;
   readonly peakRssBytes: number;
+  readonly weightBytes: number;
   readonly answers: readonly DecodeAnswer[];
 }
 
@@ -63,13 +67,18 @@ mkdirSync(work, { recursive: true });
 
 const entries = await startPeers();
 for (const { peer } of entries) await peer.ask({ prompt: promptOf(32), newTokens: 8 }); // warm-up
-for (const context of contexts)
+const threads = Number(values.threads);
+const limits = [await measureLimits(threads)];
+for (const context of contexts) {
   for (let round = 0; round < rounds; round++)
     for (const { peer, answers } of entries) {
       const answer = await peer.ask({ prompt: promptOf(context), newTokens });
       answers.set(context, [...(answers.get(context) ?? []), answer]);
     }
+  limits.push(await measureLimits(threads));
+}
 for (const { peer } of entries) peer.stop();
+const { readBytesPerSecond } = bestLimits(limits);
 const rows = contexts.flatMap((context) => entries.map((entry) => summarize(entry, context)));
 const table = markdownTable(
   [
@@ -77,6 +86,8 @@ const table = markdownTable(
     'peer',
     'decode tok/s',
     '× best peer',
+    'GB of weights',
+    '% of bandwidth',
     'prefill tok/s',
     '× best peer',
     'first token ms',
@@ -88,6 +99,8 @@ const table = markdownTable(
     row.peer,
     row.decodeTokensPerSecond.toFixed(1),
     ratio(row, 'decodeTokensPerSecond'),
+    (row.weightBytes / 1e9).toFixed(row.weightBytes < 1e9 ? 3 : 2),
+    ((100 * row.weightBytes * row.decodeTokensPerSecond) / readBytesPerSecond).toFixed(0),
     row.prefillTokensPerSecond.toFixed(0),
     ratio(row, 'prefillTokensPerSecond'),
     row.firstTokenMs.toFixed(0),
@@ -103,10 +116,11 @@ if (values.save !== undefined) {
     preset,
     newTokens,
     rounds,
+    readBytesPerSecond,
     rows,
   });
   const command = `npx tsx benchmarks/decode/decode.ts ${preset} --contexts ${values.contexts} --new ${newTokens} --rounds ${rounds} --threads ${values.threads}`;
-  const where = `${machine.cpu}, ${values.threads} threads, load ${machine.loadBefore.toFixed(1)} before`;
+  const where = `${machine.cpu}, ${values.threads} threads, load ${machine.loadBefore.toFixed(1)} before, reads ${(readBytesPerSecond / 1e9).toFixed(1)} GB/s`;
   const versions = entries.map(({ peer, version }) => `${peer.name} ${version}`).join(', ');
   updateReadme(
     `decode:${values.save}`,
@@ -119,7 +133,7 @@ async function startPeers(): Promise<Entry[]> {
   for (const name of values.peers.split(',')) {
     try {
       const { peer, info } = await Peer.start(name, commandOf(name));
-      started.push({ peer, ...info, answers: new Map() });
+      started.push({ peer, ...info, weightBytes: weightBytesOf(name), answers: new Map() });
     } catch (error) {
       console.error(`left out: ${name} (${error instanceof Error ? error.message : error})`);
     }
@@ -141,12 +155,20 @@ function commandOf(name: string): string[] {
   return [process.env.PYTHON ?? 'python3', path.join(here, script), checkpoint!, work, values.threads, kind];
 }
 
+function weightBytesOf(name: string): number {
+  const [family = '', kind = ''] = name.split(/-(.*)/);
+  if (family === 'ct2') return statSync(path.join(work, name, 'model.bin')).size;
+  if (family === 'llama') return statSync(path.join(work, `model-${kind}.gguf`)).size;
+  const folder = path.join(work, name, 'onnx');
+  return readdirSync(folder).reduce((sum, file) => sum + statSync(path.join(folder, file)).size, 0);
+}
+
 /** Ids without a pattern, the same in every run. */
 function promptOf(length: number): number[] {
   return Array.from({ length }, (_, i) => (i * 7919 + 13) % 50000);
 }
 
-function summarize({ peer, version, loadMs, answers }: Entry, context: number): Row {
+function summarize({ peer, version, loadMs, weightBytes, answers }: Entry, context: number): Row {
   const trials = answers.get(context)!;
   const firstTokenMs = median(trials.map(({ prefillMs }) => prefillMs));
   return {
@@ -158,6 +180,7 @@ function summarize({ peer, version, loadMs, answers }: Entry, context: number): 
     firstTokenMs,
     loadMs,
     peakRssBytes: Math.max(...trials.map(({ peakRssBytes }) => peakRssBytes)),
+    weightBytes,
     answers: trials,
   };
 }

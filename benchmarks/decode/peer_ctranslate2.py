@@ -13,22 +13,27 @@ def convert():
 
     with open(os.path.join(source, "config.json")) as file:
         config = json.load(file)
-    weights = {k.removeprefix("transformer."): v.float().numpy() for k, v in torch.load(os.path.join(source, "pytorch_model.bin"), weights_only=True).items()}
+    # mapped and widened one by one: twice the float32 numbers of 3.5B parameters are more than a machine may have
+    stored = torch.load(os.path.join(source, "pytorch_model.bin"), weights_only=True, mmap=True)
+    stored = {name.removeprefix("transformer."): tensor for name, tensor in stored.items()}
     spec = transformer_spec.TransformerDecoderModelSpec.from_config(
         config["n_layer"], config["n_head"], pre_norm=True, activation=common_spec.Activation.GELUTanh)
     decoder = spec.decoder
 
+    def numbers(name):
+        return stored[name].float().numpy()
+
     def norm(target, name):
-        target.gamma, target.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        target.gamma, target.beta = numbers(f"{name}.weight"), numbers(f"{name}.bias")
 
     def linear(target, name):
-        target.weight, target.bias = weights[f"{name}.weight"].T.copy(), weights[f"{name}.bias"]
+        target.weight, target.bias = stored[f"{name}.weight"].T.float().contiguous().numpy(), numbers(f"{name}.bias")
 
     decoder.scale_embeddings = False
-    decoder.embeddings.weight = weights["wte.weight"]
-    decoder.position_encodings.encodings = weights["wpe.weight"]
+    decoder.embeddings.weight = numbers("wte.weight")
+    decoder.position_encodings.encodings = numbers("wpe.weight")
     norm(decoder.layer_norm, "ln_f")
-    decoder.projection.weight = weights["wte.weight"]
+    decoder.projection.weight = decoder.embeddings.weight
     for i, layer in enumerate(decoder.layer):
         norm(layer.self_attention.layer_norm, f"h.{i}.ln_1")
         linear(layer.self_attention.linear[0], f"h.{i}.attn.c_attn")
@@ -36,7 +41,7 @@ def convert():
         norm(layer.ffn.layer_norm, f"h.{i}.ln_2")
         linear(layer.ffn.linear_0, f"h.{i}.mlp.c_fc")
         linear(layer.ffn.linear_1, f"h.{i}.mlp.c_proj")
-    spec.register_vocabulary([f"t{i}" for i in range(weights["wte.weight"].shape[0])])
+    spec.register_vocabulary([f"t{i}" for i in range(stored["wte.weight"].shape[0])])
     spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = "t50256"
     spec.validate()
     spec.optimize(quantization=compute_type if compute_type != "float32" else None)

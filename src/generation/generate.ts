@@ -20,7 +20,9 @@ export async function generate(
   options: GenerationOptions = {},
   callbacks: SearchCallbacks = {},
 ): Promise<Sequence[]> {
-  const settings = normalizeOptions(options);
+  const normal = normalizeOptions(options);
+  const promptLookup = normal.promptLookup && (options.promptLookup ?? model.readsChunksExactly);
+  const settings = { ...normal, promptLookup };
   if (prompt.length === 0)
     throw new UsageError('the prompt is empty: there is no token to continue', { code: 'empty-prompt' });
   if (prompt.length >= model.maxLength)

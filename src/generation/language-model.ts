@@ -7,6 +7,11 @@ export interface LanguageModel {
   readonly vocabularySize: number;
   /** Most tokens of prompt and continuation together. */
   readonly maxLength: number;
+  /**
+   * True when several tokens at once give the logits that they give one by one, but for the rounding of float32 sums.
+   * Where activations are rounded to 8 bits that is enough for other codes, and now and then for another token.
+   */
+  readonly readsChunksExactly: boolean;
   /** Reads a prompt (an encoder-decoder's: what its decoder begins with): one row, and the logits after its last token. */
   prefill(prompt: readonly number[], options?: PrefillOptions): Promise<{ cache: Cache; logits: Float32Array }>;
 }

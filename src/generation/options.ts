@@ -38,7 +38,10 @@ export interface GenerationOptions {
   readonly earlyStopping?: boolean | 'never' | undefined;
   /** The same seed gives the same text on every machine that computes the same logits. @default 0 */
   readonly seed?: number | undefined;
-  /** Guess tokens from the text so far and check several at once: same tokens, fewer steps. @default true for greedy */
+  /**
+   * Guess tokens from the text so far and check several at once: same tokens, fewer steps.
+   * @default true for greedy search, where the model reads chunks exactly
+   */
   readonly promptLookup?: boolean | undefined;
 }
 

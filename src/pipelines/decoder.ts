@@ -75,6 +75,10 @@ export class Decoder {
     return Number(this.manifest.config.maxPositions ?? Number.POSITIVE_INFINITY);
   }
 
+  get readsChunksExactly(): boolean {
+    return !this.manifest.quantisation;
+  }
+
   /** The longest text the model was made for, in tokens. */
   get trainedLength(): number {
     return Number(this.manifest.config.trainedPositions ?? this.maxLength);

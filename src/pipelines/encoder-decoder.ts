@@ -217,6 +217,10 @@ export class SourceModel {
     return this.#model.maxLength;
   }
 
+  get readsChunksExactly(): boolean {
+    return !this.#model.manifest.quantisation;
+  }
+
   /** Reads a decoder prompt: a cache of one row, and the logits after its last token. */
   async prefill(
     prompt: readonly number[],

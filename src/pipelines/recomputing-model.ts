@@ -25,6 +25,11 @@ export class RecomputingModel {
     return this.#encoder.maxPositions;
   }
 
+  /** What a position's logits are depends on what follows it: there is nothing to guess ahead. */
+  get readsChunksExactly(): boolean {
+    return false;
+  }
+
   /** Reads a prompt; logits after its last token. */
   async prefill(
     prompt: readonly number[],

@@ -6,6 +6,8 @@ export interface FakeOptions {
   readonly columns?: number;
   readonly vocabularySize?: number;
   readonly maxLength?: number;
+  /** @default true */
+  readonly readsChunksExactly?: boolean;
   /** How many of the last tokens matter: 1 or 2 lead to loops soon. @default 2 */
   readonly order?: number;
   readonly seed?: number;
@@ -19,6 +21,7 @@ export class FakeModel implements LanguageModel {
   readonly columns: number;
   readonly vocabularySize: number;
   readonly maxLength: number;
+  readonly readsChunksExactly: boolean;
   readonly #options: FakeOptions;
   /** Calls of prefill and step. */
   steps = 0;
@@ -30,6 +33,7 @@ export class FakeModel implements LanguageModel {
     this.columns = options.columns ?? 12;
     this.vocabularySize = options.vocabularySize ?? this.columns;
     this.maxLength = options.maxLength ?? 200;
+    this.readsChunksExactly = options.readsChunksExactly ?? true;
   }
 
   logitsAfter(ids: readonly number[]): Float32Array {

@@ -174,6 +174,20 @@ describe('what cannot be generated', () => {
   });
 });
 
+describe('prompt lookup', () => {
+  it.each([
+    [{ readsChunksExactly: true }, {}, true],
+    [{ readsChunksExactly: false }, {}, false],
+    [{ readsChunksExactly: false }, { promptLookup: true }, true],
+    [{ readsChunksExactly: true }, { promptLookup: false }, false],
+  ])('of %j with %j: %s', async (kind, given, isUsed) => {
+    const loop = (ids: readonly number[]): number[] => oneHot(4, (ids.at(-1)! + 1) % 4);
+    const model = new FakeModel({ ...kind, columns: 4, logitsAfter: loop });
+    await generate(model, [0, 1, 2, 3, 0, 1, 2, 3], { ...given, maxNewTokens: 30 });
+    expect(model.steps < 30).toBe(isUsed);
+  });
+});
+
 describe('an interruption', () => {
   it.each<GenerationOptions>([
     { promptLookup: false },
