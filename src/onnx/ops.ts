@@ -20,11 +20,14 @@ export function layerNorm(graph: Graph, address: string, x: Value, prefix: strin
 }
 
 /**
- * The residual step of a pre-LN block in one pass over memory:
+ * The residual step of a block:
  *
  *   update ─┐
  *   bias ───┼─ + ─┬─► sum                (the residual stream)
  *   stream ─┘     └─► LayerNorm ─► normed
+ *
+ * Not SkipLayerNormalization, which is all of it in one operator: its CPU kernel takes twice to four times as long
+ * (benchmarks/README.md, Encoders).
  */
 export function addAndNorm(
   graph: Graph,
@@ -35,27 +38,8 @@ export function addAndNorm(
   normPrefix: string,
   epsilon: number,
 ): { normed: Value; sum: Value } {
-  const size = stream.shape.at(-1) as number;
-  const scale = graph.tensor(`${normPrefix}.weight`, [size]);
-  const bias = graph.tensor(`${normPrefix}.bias`, [size]);
-  const op = `${address}/SkipLayerNormalization`;
-  const outputs = [
-    [`${op}:0`, 'float32', stream.shape],
-    ['', 'float32', []],
-    ['', 'float32', []],
-    [`${op}:3`, 'float32', stream.shape],
-  ] as const;
-  const [normed, , , sum] = graph.node(
-    op,
-    'SkipLayerNormalization',
-    [update, stream, scale, bias, updateBias],
-    outputs,
-    {
-      domain: MICROSOFT,
-      attributes: { epsilon: { float: epsilon } },
-    },
-  );
-  return { normed: normed!, sum: sum! };
+  const sum = add(graph, `${address}/residual`, add(graph, `${address}/bias`, update, updateBias), stream);
+  return { normed: layerNorm(graph, address, sum, normPrefix, epsilon), sum };
 }
 
 /** The activations of config.json's hidden_act that the models here use. */
