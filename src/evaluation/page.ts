@@ -181,7 +181,7 @@ function provenance(run: EvaluationRun): string {
       both('输入', 'input'),
       `${run.maxLength} ${both('词元以内', 'tokens at most')}, ${run.batchTokens} ${both('词元一批', 'tokens per batch')}`,
     ],
-    [both('时间', 'time'), escapeMarkup(`${run.startedAt}, ${run.seconds.toFixed(1)} s`)],
+    [both('日期', 'date'), escapeMarkup(`${run.date} (UTC)`)],
     ...Object.entries(environment).map(
       ([key, value]) =>
         [escapeMarkup(key), escapeMarkup(typeof value === 'string' ? value : JSON.stringify(value))] as const,

@@ -146,7 +146,12 @@ export function referenceNotes({ published }: EvaluationRun, count: number): str
 /** The notes under a table of several runs, each with its run. */
 export function tableNotes(run: EvaluationRun, language: ReportLanguage): string[] {
   const notes = [...runNotes(run, language), ...referenceNotes(run, MAX_REFERENCES_SHOWN)];
-  return notes.map((note) => `${run.task} ${run.split}: ${note}`);
+  return notes.map((note) => `${runTitle(run)}: ${note}`);
+}
+
+/** "fewclue-tnews test_public train_0": which of several runs is meant. */
+export function runTitle({ task, split, fold }: Pick<EvaluationRun, 'task' | 'split' | 'fold'>): string {
+  return [task, split, ...(fold === null ? [] : [fold])].join(' ');
 }
 
 /** The runs' table and notes as Markdown. */

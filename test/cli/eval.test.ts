@@ -144,7 +144,7 @@ describe('shards', () => {
     expect(again).toMatchObject({ code: 2, stdout: '' });
     expect(again.stderr).toMatch(/holds shard 2\/2, which is finished\n.*fsb eval merge puts the shards together/);
     const merged = await json(['merge', out]);
-    const timeless = ({ startedAt: _, seconds: __, predictionsFile: ___, ...run }: Record<string, unknown>) => run;
+    const timeless = ({ seconds: _, predictionsFile: __, ...run }: Record<string, unknown>) => run;
     expect(merged.document.runs.map(timeless)).toEqual(document.runs.map(timeless));
     const [whole, parts] = [document, merged.document].map(({ runs }) => readFileSync(runs[0].predictionsFile, 'utf8'));
     expect(parts).toBe(whole);
