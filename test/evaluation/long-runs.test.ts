@@ -1,5 +1,5 @@
 /** Killed runs, shards and their merging. */
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadSplit } from '../../src/evaluation/dataset.ts';
@@ -173,6 +173,19 @@ describe('shards', () => {
         environment: { cpu: `cpu ${index}`, node: 'v24' },
       });
     expect((await mergeFolder(folder))[0]!.header.environment).toEqual({ cpu: ['cpu 1', 'cpu 2'], node: 'v24' });
+  });
+
+  it('may read the same data from different places', async () => {
+    const { folder, run } = await setUp();
+    const whole = await run();
+    for (const index of [1, 2]) {
+      const place = path.join(folder, `machine-${index}`);
+      await mkdir(place);
+      const shard = { index, count: 2 };
+      await run({ journalFile: journalOf(folder, index), shard, data: await dataOf(place) });
+    }
+    const [merged] = await mergeFolder(folder);
+    expect((await finishRun(merged!.header, merged!.batches)).accuracy).toBe(whole.accuracy);
   });
 
   it('must be complete, unique and of one run', async () => {
