@@ -5,9 +5,10 @@
  */
 import type { Graph, Value } from '../onnx/graph.ts';
 import { type Activation, biasedActivation, firstToken, layerNorm } from '../onnx/ops.ts';
-import { dense, linear, tiedLogits } from '../onnx/products.ts';
+import { dense, linear } from '../onnx/products.ts';
 import type { ConfigJson, OutputName, Task, TensorSpec } from './architecture.ts';
 import { labelsField, namesClass } from './config-json.ts';
+import { logitPositions, type PositionLogits } from './logit-positions.ts';
 import type { Tensors } from './tensors.ts';
 
 /** What the classifier reads: the pooled first token, or every token. */
@@ -114,8 +115,14 @@ export function headTask(heads: EncoderHeads): Task {
   return heads.mlm ? 'fill-mask' : 'feature-extraction';
 }
 
-/** Adds the heads on the last hidden state h (B, T, H) and names the graph's outputs. */
-export function buildHeads(graph: Graph, h: Value, heads: EncoderHeads, size: HeadDimensions): void {
+/** Adds the heads on the last hidden state h (B, T, H) and names the graph's outputs. `logitsOf`: where the graph has one. */
+export function buildHeads(
+  graph: Graph,
+  h: Value,
+  heads: EncoderHeads,
+  size: HeadDimensions,
+  logitsOf?: PositionLogits,
+): void {
   const { hiddenSize: H, activation, layerNormEps } = size;
   const [batch, length] = h.shape;
   const values: Record<string, Value> = { last_hidden_state: h };
@@ -139,7 +146,8 @@ export function buildHeads(graph: Graph, h: Value, heads: EncoderHeads, size: He
     }
     const table = { tensor: WORD_EMBEDDINGS, rows: size.vocabularyRows, size: H };
     const bias = heads.mlm.bias ? graph.tensor('cls.predictions.bias', [size.vocabularyRows]) : undefined;
-    values.mlm_logits = tiedLogits(graph, '/mlm/decoder', x, table, bias); // (B, T, V)
+    // after the transform, whose int8 form rounds by what all rows have in common: the logits stay the same to the bit
+    values.mlm_logits = (logitsOf ?? logitPositions(graph))('/mlm/decoder', x, table, bias); // (B, T, V)
   }
   if (heads.seqRelationship)
     values.seq_relationship_logits = dense(

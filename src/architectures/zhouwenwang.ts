@@ -7,7 +7,7 @@
  */
 import { Graph, type GraphOptions, type Value } from '../onnx/graph.ts';
 import { add, addAndNorm, interleavedRotation, LOWEST_FLOAT32, layerNorm, sizeOf } from '../onnx/ops.ts';
-import { linear, tiedLogits } from '../onnx/products.ts';
+import { linear } from '../onnx/products.ts';
 import type { Architecture, ModelPlan, OutputName } from './architecture.ts';
 import { numberField } from './config-json.ts';
 import { causalAttention, decoderInputs, decoderLogits, padHeads, unpadHeads } from './decoder-parts.ts';
@@ -23,6 +23,7 @@ import {
   readEncoderConfig,
   selfAttention,
 } from './encoder-parts.ts';
+import { logitPositions } from './logit-positions.ts';
 import { encoderProbe } from './reference/encoder.ts';
 import type { Tensors } from './tensors.ts';
 
@@ -142,8 +143,9 @@ function buildGraph(config: ZhouwenwangConfig, options: GraphOptions): Graph {
     ({ normed, sum: stream } = addAndNorm(graph, nextAt, fed, fedBias, stream, next, eps));
   }
   const table = { tensor: WORD_EMBEDDINGS, rows: config.vocabularyRows, size: H };
-  graph.output(outputNames(config).at(-1)!.graphName, tiedLogits(graph, '/lm', normed, table, undefined));
-  buildHeads(graph, normed, config.heads, config);
+  const logitsOf = logitPositions(graph);
+  graph.output(outputNames(config).at(-1)!.graphName, logitsOf('/lm', normed, table, undefined));
+  buildHeads(graph, normed, config.heads, config, logitsOf);
   return graph;
 }
 

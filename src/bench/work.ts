@@ -6,7 +6,7 @@ import type { Shape } from './shapes.ts';
 export interface MatrixWork {
   /** Weights of the matrices that every token is multiplied with. */
   readonly perToken: number;
-  /** Weights of those that only the last position is: the output projection of decoders. */
+  /** Weights of those that a single position is: the projection onto the vocabulary. */
   readonly perSequence: number;
   /** Bytes of weights that a decoding step reads. */
   readonly bytesPerStep: number;

@@ -24,8 +24,8 @@ export interface Session {
   /** What it runs on, for reports: "cpu", "webgpu", "cuda:0". */
   readonly device: string;
   /**
-   * Runs the graph once. Only the named outputs are computed and copied into JavaScript. Feeds must not change until
-   * the promise settles. Several runs may be under way at once.
+   * Runs the graph once. Only the named outputs are copied into JavaScript; ONNX Runtime computes all of them, whatever is
+   * asked for (microsoft/onnxruntime#3128). Feeds must not change until the promise settles. Several runs may be under way at once.
    * Throws UsageError for unknown or missing names and for a wrong dtype or shape, ResourceError when memory runs out.
    */
   run(feeds: Feeds, outputs: readonly string[], options?: RunOptions): Promise<Record<string, Tensor>>;
@@ -47,7 +47,7 @@ export interface Session {
 export interface Binding {
   /** Binds an input, in place of what was bound to it. */
   input(name: string, tensor: Tensor | DeviceTensor, options?: InputOptions): this;
-  /** Binds an output; its shape must be exactly what the run computes. Outputs that are not bound are not computed. */
+  /** Binds an output; its shape must be exactly what the run computes. Outputs that are not bound are not kept. */
   output(name: string, tensor: Tensor | DeviceTensor): this;
   /** Runs off the JavaScript thread (C API). One run at a time per binding; other bindings may run beside it. */
   run(options?: RunOptions): Promise<void>;

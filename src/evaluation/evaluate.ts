@@ -135,7 +135,9 @@ export interface EvaluationRun {
   readonly batchTokens: number;
   /** Input tokens without padding. */
   readonly tokens: number;
-  readonly startedAt: string;
+  /** Day on which the run began (UTC, ISO 8601); of merged shards the first one's. Its hour would tell how a run was split. */
+  readonly date: string;
+  /** Time the batches took; of merged shards their sum. The one number that a run and its merged shards differ in. */
   readonly seconds: number;
   readonly environment: Readonly<Record<string, unknown>>;
   readonly predictionsFile: string | null;
@@ -204,7 +206,7 @@ export async function finishRun(
     maxLength,
     batchTokens,
     tokens: rows.reduce((sum, row) => sum + row.tokens, 0),
-    startedAt,
+    date: startedAt.slice(0, 'yyyy-mm-dd'.length),
     seconds: batches.reduce((sum, batch) => sum + batch.seconds, 0),
     environment,
     predictionsFile: predictionsFile ?? null,

@@ -201,7 +201,8 @@ function parseLine(line: string, where: string): unknown {
 function fixed(header: RunHeader): unknown {
   const copy: Record<string, unknown> = { ...asJson(header) };
   for (const field of FREE_FIELDS) delete copy[field];
-  return copy;
+  const { file: _, ...data } = { ...header.data }; // where the rows lie on a machine; the md5 tells what they are
+  return { ...copy, data: asJson(data) };
 }
 
 const asJson = <T>(value: T): T => (value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T));

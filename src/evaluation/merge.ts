@@ -1,8 +1,8 @@
 /**
- * Puts the shards of a run together: every batch of the whole once, no more and no less. The report is made by the same
- * function as a single run's, from the same header and rows, and equals it byte for byte but for: `startedAt` (the
- * earliest), `seconds` (the sum), `predictionsFile` (where it was written), and in `environment` what differs between
- * the shards' machines, listed.
+ * Puts the shards of a run together: every batch of the whole once, no more and no less. The reports are made by the same
+ * functions as a single run's, from the same header and rows, and equal it byte for byte when both began on the same day
+ * and on like machines: `startedAt` is the earliest shard's, and what differs between machines in `environment` is listed.
+ * `seconds` is the sum; it stands in the JSON documents alone.
  */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -4,12 +4,14 @@
  */
 import type { ClueTask } from './clue-task.ts';
 import type { EvaluationRun } from './evaluate.ts';
+import { type FoldSummary, meansOfFolds } from './fold-summary.ts';
 import { escapeMarkup } from './markup.ts';
 import { type Bar, barChart } from './page-chart.ts';
 import { confusionSection, MAX_MATRIX_LABELS } from './page-confusions.ts';
 import { both, type Column, labelName, percent, table } from './page-markup.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { type ReportLanguage, referenceNotes, runNotes } from './report.ts';
+import { runBase } from './run-header.ts';
 
 export interface ReportPageOptions {
   readonly runs: readonly EvaluationRun[];
@@ -34,7 +36,7 @@ export function reportPage({ runs, tasks, language }: ReportPageOptions): string
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>fsb eval: ${escapeMarkup(runs.map(({ task }) => task).join(', '))}</title>
+<title>fsb eval: ${escapeMarkup([...new Set(runs.map(({ task }) => task))].join(', '))}</title>
 <style>${PAGE_STYLE}</style>
 </head>
 <body>
@@ -56,7 +58,7 @@ function overview(runs: readonly EvaluationRun[]): string {
   const rows = runs.map((run) => [
     `<a href="#${anchor(run)}">${escapeMarkup(run.task)}</a>`,
     escapeMarkup(run.model.name),
-    escapeMarkup(run.method),
+    escapeMarkup(methodOf(run)),
     `<b>${percent(run.accuracy)}</b>`,
     `${percent(run.ci95[0])}–${percent(run.ci95[1])}`,
     percent(run.majority),
@@ -71,7 +73,20 @@ function overview(runs: readonly EvaluationRun[]): string {
     { head: both('多数类 %', 'majority %'), kind: 'number' },
     { head: both('样本', 'examples'), kind: 'number' },
   ];
-  return table(columns, rows);
+  return table(columns, [...rows, ...meansOfFolds(runs).map(foldRow)]);
+}
+
+/** The mean over the folds of a task: where a run has its interval, it has the standard deviation. */
+function foldRow({ task, model, method, folds, mean, std, majority, examples }: FoldSummary): string[] {
+  return [
+    `<b>${escapeMarkup(task)}</b>`,
+    escapeMarkup(model.name),
+    `${escapeMarkup(method)}, <b>${both(`${folds.length} 折平均 ± 标准差`, `mean of ${folds.length} folds ± standard deviation`)}</b>`,
+    `<b>${percent(mean)}</b>`,
+    `± ${percent(std)}`,
+    percent(majority),
+    String(examples),
+  ];
 }
 
 function runSection(run: EvaluationRun, task: ClueTask | undefined): string {
@@ -79,7 +94,7 @@ function runSection(run: EvaluationRun, task: ClueTask | undefined): string {
   const english = runNotes(run, 'en');
   const notes = runNotes(run, 'zh').map((zh, i) => `<li>${both(zh, english[i]!)}</li>`);
   return `<section id="${anchor(run)}">
-<h2>${escapeMarkup(run.task)} <small>${title}, ${escapeMarkup(run.split)}</small></h2>
+<h2>${escapeMarkup(run.task)} <small>${title}, ${escapeMarkup(run.split)}${run.fold === null ? '' : `, ${escapeMarkup(run.fold)}`}</small></h2>
 <p class="score">${percent(run.accuracy)} % <small>${isOpen(run) ? 'EM; ' : ''}${both('95 % 置信区间', '95 % interval')} ${percent(run.ci95[0])}–${percent(run.ci95[1])}, ${run.correct}/${run.examples}${run.ece === null ? '' : `; ECE ${percent(run.ece)} %`}</small></p>
 ${notes.length > 0 ? `<ul class="notes">${notes.join('')}</ul>` : ''}
 ${barChart(barsOf(run))}
@@ -174,14 +189,14 @@ function provenance(run: EvaluationRun): string {
       both('模型', 'model'),
       `${escapeMarkup(`${model.name}, ${model.dtype}`)}, ${model.revision === null ? both('本地', 'local') : escapeMarkup(model.revision)}`,
     ],
-    [both('方法', 'method'), escapeMarkup(`${run.method} ${JSON.stringify(run.methodDetails)}`)],
+    [both('方法', 'method'), escapeMarkup(`${methodOf(run)} ${JSON.stringify(run.methodDetails)}`)],
     [both('数据', 'data'), escapeMarkup(`${data.file}, md5 ${data.md5}`)],
     [both('样本', 'examples'), `${run.examples} / ${run.available}, ${both('剔除', 'dropped')} ${run.dropped}`],
     [
       both('输入', 'input'),
       `${run.maxLength} ${both('词元以内', 'tokens at most')}, ${run.batchTokens} ${both('词元一批', 'tokens per batch')}`,
     ],
-    [both('时间', 'time'), escapeMarkup(`${run.startedAt}, ${run.seconds.toFixed(1)} s`)],
+    [both('日期', 'date'), escapeMarkup(`${run.date} (UTC)`)],
     ...Object.entries(environment).map(
       ([key, value]) =>
         [escapeMarkup(key), escapeMarkup(typeof value === 'string' ? value : JSON.stringify(value))] as const,
@@ -202,4 +217,6 @@ function provenance(run: EvaluationRun): string {
 /** Open questions have answers instead of labels. */
 const isOpen = (run: EvaluationRun): boolean => run.labels.length === 0;
 
-const anchor = (run: EvaluationRun): string => escapeMarkup(`${run.task}-${run.split}`.replace(/[^\w.-]/g, '-'));
+const methodOf = ({ method, fold }: EvaluationRun): string => (fold === null ? method : `${method} ${fold}`);
+
+const anchor = (run: EvaluationRun): string => escapeMarkup(runBase(run).replace(/[^\w-]/g, '-'));

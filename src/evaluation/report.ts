@@ -1,8 +1,9 @@
 /** Evaluation runs as tables of text: for the terminal (the command line draws them) and as Markdown. */
 import type { ClueTask } from './clue-task.ts';
 import type { EvaluationRun } from './evaluate.ts';
-import { type FoldSummary, summarizeFolds } from './fold-summary.ts';
+import { type FoldSummary, meansOfFolds } from './fold-summary.ts';
 import { showShard } from './journal.ts';
+import type { PublishedReference } from './references.ts';
 
 export type ReportLanguage = 'zh' | 'en';
 
@@ -73,15 +74,9 @@ export function runTable(runs: readonly EvaluationRun[], language: ReportLanguag
     `${percent(run.ci95[0])}–${percent(run.ci95[1])}`,
     String(run.examples),
     percent(run.majority),
-    run.published
-      .slice(0, MAX_REFERENCES_SHOWN)
-      .map(({ model, accuracy, insideInterval, note }) =>
-        `${model} ${percent(accuracy)}${note ? '*' : ''} ${insideInterval ? words.inside : ''}`.trimEnd(),
-      )
-      .join('; '),
+    references(run.published, words.inside),
   ]);
-  const several = summarizeFolds(runs).filter(({ folds }) => folds.length > 1);
-  return { columns: words.run, rows: [...rows, ...several.map((folds) => foldRow(folds, language))] };
+  return { columns: words.run, rows: [...rows, ...meansOfFolds(runs).map((folds) => foldRow(folds, language))] };
 }
 
 /** The mean over the folds: where other rows have an interval, it has the standard deviation. */
@@ -95,8 +90,8 @@ function foldRow(folds: FoldSummary, language: ReportLanguage): string[] {
     percent(folds.mean),
     `± ${percent(folds.std)}`,
     String(folds.examples),
-    '–',
-    '',
+    percent(folds.majority),
+    references(folds.published, ''),
   ];
 }
 
@@ -146,7 +141,12 @@ export function referenceNotes({ published }: EvaluationRun, count: number): str
 /** The notes under a table of several runs, each with its run. */
 export function tableNotes(run: EvaluationRun, language: ReportLanguage): string[] {
   const notes = [...runNotes(run, language), ...referenceNotes(run, MAX_REFERENCES_SHOWN)];
-  return notes.map((note) => `${run.task} ${run.split}: ${note}`);
+  return notes.map((note) => `${runTitle(run)}: ${note}`);
+}
+
+/** "fewclue-tnews test_public train_0": which of several runs is meant. */
+export function runTitle({ task, split, fold }: Pick<EvaluationRun, 'task' | 'split' | 'fold'>): string {
+  return [task, split, ...(fold === null ? [] : [fold])].join(' ');
 }
 
 /** The runs' table and notes as Markdown. */
@@ -168,6 +168,18 @@ export function tableCsv({ columns, rows }: Table): string {
 }
 
 // --- internal ---
+
+function references(
+  published: readonly (PublishedReference & { readonly insideInterval?: boolean })[],
+  inside: string,
+): string {
+  return published
+    .slice(0, MAX_REFERENCES_SHOWN)
+    .map(({ model, accuracy, insideInterval, note }) =>
+      `${model} ${percent(accuracy)}${note ? '*' : ''} ${insideInterval ? inside : ''}`.trimEnd(),
+    )
+    .join('; ');
+}
 
 const escapeCell = (cell: string): string => cell.replace(/\|/g, '\\|').replace(/\s*\n\s*/g, ' ');
 

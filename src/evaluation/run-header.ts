@@ -49,6 +49,7 @@ export interface RunHeader {
   readonly batchTokens: number;
   /** null for a whole run. */
   readonly shard: Shard | null;
+  /** Orders the runs of a folder; reports tell the day alone. */
   readonly startedAt: string;
   readonly environment: Readonly<Record<string, unknown>>;
 }

@@ -12,6 +12,9 @@ import { UnsupportedError, UsageError } from '../util/errors.ts';
 
 export type { Tokenizer } from '../tokenizers/tokenizer.ts';
 
+/** Optional input: the positions b · T + t of the batch at which logits over the vocabulary are computed. */
+export const LOGIT_POSITIONS = 'logit_positions';
+
 export interface OpenModelOptions {
   /** auto, cpu, webgpu, cuda[:N], dml, coreml. @default "auto" */
   readonly device?: string;
@@ -44,6 +47,12 @@ export interface Row {
 export interface RowOutput {
   readonly shape: readonly number[];
   readonly values: Float32Array;
+}
+
+export interface LogitsAtOptions {
+  /** Zhouwenwang has lm_logits too. @default "mlm_logits" */
+  readonly output?: 'mlm_logits' | 'lm_logits';
+  readonly signal?: AbortSignal | undefined;
 }
 
 export class Encoder {
@@ -143,13 +152,54 @@ export class Encoder {
   async run(rows: readonly Row[], outputs: readonly string[], signal?: AbortSignal): Promise<RowOutput[][]> {
     for (const [index, row] of rows.entries()) this.#check(row, index);
     const wanted = outputs.map((name) => this.#output(name));
+    const feeds = this.#feeds(rows);
+    // ONNX Runtime computes what nobody asked for: one position of it, then, instead of all
+    if (this.#choosesPositions && !outputs.some((name) => VOCABULARY_LOGITS.has(name)))
+      feeds[LOGIT_POSITIONS] = vector([0]);
     const results = await this.#session.run(
-      this.#feeds(rows),
+      feeds,
       wanted.map(({ graphName }) => graphName),
       signal ? { signal } : {},
     );
     const whole = wanted.map((output) => ({ output, tensor: results[output.graphName]! }));
     return rows.map((row, index) => whole.map(({ output, tensor }) => rowOf(tensor, output, index, row.ids.length)));
+  }
+
+  /**
+   * The logits over the vocabulary at some positions of each row: (positions, vocabularyRows), in the order they are named. The same numbers as those of run, without its work for all other positions.
+   * @throws what run throws, and UsageError for a position that a row has not
+   */
+  async logitsAt(
+    rows: readonly Row[],
+    positions: readonly (readonly number[])[],
+    { output = 'mlm_logits', signal }: LogitsAtOptions = {},
+  ): Promise<RowOutput[]> {
+    for (const [index, row] of rows.entries()) {
+      this.#check(row, index);
+      checkRange(positions[index]!, row.ids.length, 'positions', (message) => badRow(index, message));
+    }
+    if (!this.#choosesPositions || positions.flat().length === 0) {
+      const outputs = await this.run(rows, [output], signal);
+      return outputs.map(([whole], index) => pickRows(whole!, positions[index]!));
+    }
+    const { graphName } = this.#output(output);
+    const width = Math.max(...rows.map((row) => row.ids.length));
+    const flat = positions.flatMap((wanted, row) => wanted.map((position) => row * width + position));
+    const feeds = { ...this.#feeds(rows), [LOGIT_POSITIONS]: vector(flat) };
+    const results = await this.#session.run(feeds, [graphName], signal ? { signal } : {});
+    const tensor = results[graphName]!; // (1, positions of all rows, vocabularyRows)
+    const [values, columns] = [toFloat32(tensor), tensor.shape.at(-1)!];
+    let end = 0;
+    return positions.map(({ length }) => {
+      const start = end;
+      end += length * columns;
+      return { shape: [length, columns], values: values.subarray(start, end) };
+    });
+  }
+
+  /** Graphs of an older fsb lack the input, and the JavaScript API feeds no optional one: both give logits at all positions. */
+  get #choosesPositions(): boolean {
+    return this.#session.inputNames.includes(LOGIT_POSITIONS);
   }
 
   /** Frees the session; a run under way ends first. */
@@ -185,9 +235,7 @@ export class Encoder {
   }
 
   #check(row: Row, index: number): void {
-    const at = `row ${index}`;
-    const bad = (message: string): UsageError =>
-      new UsageError(`${at}: ${message}`, { code: 'bad-row', facts: { row: index } });
+    const bad = (message: string): UsageError => badRow(index, message);
     if (row.ids.length === 0) throw bad('input_ids is empty');
     if (row.ids.length > this.maxPositions)
       throw bad(`${row.ids.length} tokens; ${this.manifest.name} takes at most ${this.maxPositions}`);
@@ -208,11 +256,28 @@ export class Encoder {
 
 // --- internal ---
 
+/** The outputs that LOGIT_POSITIONS concerns. */
+const VOCABULARY_LOGITS: ReadonlySet<string> = new Set(['mlm_logits', 'lm_logits']);
+
+const vector = (values: readonly number[]): Tensor => ({ ...int64Tensor([values]), shape: [values.length] });
+
+/** Some rows of a matrix, one below the other. */
+function pickRows({ shape, values }: RowOutput, positions: readonly number[]): RowOutput {
+  const columns = shape[1]!;
+  const picked = new Float32Array(positions.length * columns);
+  for (const [i, at] of positions.entries()) picked.set(values.subarray(at * columns, (at + 1) * columns), i * columns);
+  return { shape: [positions.length, columns], values: picked };
+}
+
 /** An encoder's graph reads token types and keeps no cache. */
 function encoderGraph(manifest: Manifest): ManifestGraph | undefined {
   return manifest.graphs.find(
     ({ name, inputs }) => name === 'model' && inputs.some((input) => input.name === 'token_type_ids'),
   );
+}
+
+function badRow(row: number, message: string): UsageError {
+  return new UsageError(`row ${row}: ${message}`, { code: 'bad-row', facts: { row } });
 }
 
 function checkRange(

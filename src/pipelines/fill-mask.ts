@@ -1,7 +1,7 @@
 /** fill-mask: which tokens stand where the text says [MASK]. */
 import { logSumExp, topK } from '../tensor/math.ts';
 import { UsageError } from '../util/errors.ts';
-import type { Encoder } from './encoder.ts';
+import type { Encoder, RowOutput } from './encoder.ts';
 import { encodeText, type Truncated, truncatedMark } from './texts.ts';
 
 export interface FillMaskOptions {
@@ -49,15 +49,13 @@ export async function fillMask(model: Encoder, text: string, options: FillMaskOp
       },
     );
   const targets = options.targets?.map((target) => targetId(model, target));
-  const [[logits]] = (await model.run([row], ['mlm_logits'], options.signal)) as [
-    [{ shape: [number, number]; values: Float32Array }],
-  ];
-  const columns = logits.shape[1];
+  const [logits] = (await model.logitsAt([row], [positions], { signal: options.signal })) as [RowOutput];
+  const columns = logits.shape[1]!;
   return {
     text,
     ...truncatedMark(row),
-    masks: positions.map((index) => {
-      const position = logits.values.subarray(index * columns, (index + 1) * columns);
+    masks: positions.map((index, k) => {
+      const position = logits.values.subarray(k * columns, (k + 1) * columns);
       return { index, candidates: rank(model, position, targets, options.topK ?? 5) };
     }),
   };

@@ -9,7 +9,7 @@ import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { UnsupportedError, UsageError } from '../util/errors.ts';
 import { continuationScores } from './continuations.ts';
 import { Decoder, decoderGraph } from './decoder.ts';
-import { Encoder, type OpenModelOptions, type Row } from './encoder.ts';
+import { Encoder, type OpenModelOptions, type RowOutput } from './encoder.ts';
 import { EncoderDecoder } from './encoder-decoder.ts';
 import { startToken } from './special-tokens.ts';
 
@@ -145,8 +145,9 @@ export class Scorer {
     const rows = candidates.map((candidate) => ({
       ids: [...ids.slice(0, at), ...candidate.map(() => mask.id), ...ids.slice(at + 1)],
     }));
-    const logits = await this.#logits(model, rows, signal);
-    return candidates.map((candidate, i) => candidate.map((id, k) => logProbability(logits[i]!, at + k, id)));
+    const masks = candidates.map((candidate) => candidate.map((_, k) => at + k));
+    const logits = await model.logitsAt(rows, masks, { signal });
+    return candidates.map((candidate, i) => candidate.map((id, k) => logProbability(logits[i]!, k, id)));
   }
 
   /** Log-probabilities of all tokens but the first and last (special ones), each masked in turn. */
@@ -162,31 +163,23 @@ export class Scorer {
     const scores: number[] = [];
     for (let from = 0; from < positions.length; from += MASKED_ROWS) {
       const batch = positions.slice(from, from + MASKED_ROWS);
-      const logits = await this.#logits(
-        model,
+      const logits = await model.logitsAt(
         batch.map((at) => ({ ids: ids.with(at, mask.id) })),
-        signal,
+        batch.map((at) => [at]),
+        { signal },
       );
-      scores.push(...batch.map((at, i) => logProbability(logits[i]!, at, ids[at]!)));
+      scores.push(...batch.map((at, i) => logProbability(logits[i]!, 0, ids[at]!)));
     }
     return scores;
-  }
-
-  async #logits(model: Encoder, rows: readonly Row[], signal?: AbortSignal): Promise<Logits[]> {
-    const outputs = await model.run(rows, ['mlm_logits'], signal);
-    return outputs.map(([output]) => ({ columns: output!.shape[1]!, values: output!.values }));
   }
 }
 
 // --- internal ---
 
-interface Logits {
-  readonly columns: number;
-  readonly values: Float32Array;
-}
-
-function logProbability({ columns, values }: Logits, position: number, id: number): number {
-  const row = values.subarray(position * columns, (position + 1) * columns);
+/** Of a token, from row k of logits (positions, columns). */
+function logProbability({ shape, values }: RowOutput, k: number, id: number): number {
+  const columns = shape[1]!;
+  const row = values.subarray(k * columns, (k + 1) * columns);
   return row[id]! - logSumExp(row);
 }
 

@@ -99,20 +99,36 @@ describe('submissions', () => {
 });
 
 describe('shards', () => {
-  it('merge into the page of a single run, texts and all', async () => {
-    const options = ['--task', 'poet', '--limit', '40', '--batch-tokens', '256'];
-    const whole = path.join(home, 'whole');
-    const parts = path.join(home, 'parts');
-    await ok(['eval', ...options, '--out', whole, '--report', path.join(home, 'whole.html')]);
-    for (const shard of ['2/2', '1/2']) await ok(['eval', ...options, '--out', parts, '--shard', shard]);
-    await ok(['eval', 'merge', parts, '--report', path.join(home, 'merged.html')]);
-    const untimed = (file: string): string =>
-      readFileSync(path.join(home, file), 'utf8').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z, [\d.]+ s/, 'TIME');
-    expect(untimed('merged.html')).toBe(untimed('whole.html'));
-    expect(untimed('merged.html')).toMatch(/<td class="text">\p{Script=Han}/u);
-    const predictions = (folder: string): string =>
-      readFileSync(path.join(folder, 'poet.dev.predictions.jsonl'), 'utf8');
-    expect(predictions(parts)).toBe(predictions(whole));
+  /** Every form of a report: what a command prints, and what it writes. The seconds, in the JSON alone, tell the clock. */
+  const reportsOf = async (args: readonly string[], out: string) => {
+    const file = (name: string): string => path.join(out, name);
+    const written = ['--report', file('page.html'), '--junit', file('junit.xml')];
+    const { stdout: table, stderr } = await ok(['eval', ...args, ...written]);
+    const { stdout: markdown } = await ok(['eval', ...args, '--markdown', '--quiet']);
+    const { stdout: csv } = await ok(['eval', ...args, '--format', 'csv', '--quiet']);
+    const read = (name: string): string => readFileSync(file(name), 'utf8');
+    return {
+      ...{ table, markdown, csv, stderr, json: read('eval.json').replace(/"seconds": [\d.]+/g, '"seconds": 0') },
+      ...{ html: read('page.html'), junit: read('junit.xml'), predictions: read('poet.dev.predictions.jsonl') },
+    };
+  };
+
+  it.each([
+    ['poet', 'its own model', []],
+    ['poet', 'erlangshen-mini', ['--model', 'erlangshen-mini', '--method', 'cloze']],
+  ])('of %s by %s merge into the bytes of a single run, as --resume of a finished run does', async (task, by, how) => {
+    const options = ['--task', task, '--limit', '40', '--batch-tokens', '256', ...how];
+    const whole = path.join(home, `whole by ${by}`);
+    const parts = path.join(home, `parts by ${by}`);
+    await ok(['eval', ...options, '--out', whole]);
+    for (const shard of ['3/3', '1/3', '2/3']) await ok(['eval', ...options, '--out', parts, '--shard', shard]);
+    const { stderr: _, ...single } = await reportsOf([...options, '--out', whole, '--resume'], whole);
+    const { stderr, ...merged } = await reportsOf(['merge', parts], parts);
+    expect(merged).toEqual(single);
+    expect(await reportsOf([...options, '--out', whole, '--resume'], whole)).toMatchObject(single);
+    expect(merged.html).toMatch(/<td class="text">\p{Script=Han}/u);
+    expect(merged.html).toMatch(/<td class="text">\d{4}-\d\d-\d\d \(UTC\)</);
+    expect(stderr).toMatch(/^poet dev: 40 examples in \d+\.\ds$/m);
   });
 });
 

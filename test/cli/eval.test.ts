@@ -100,8 +100,12 @@ describe('a user’s own task', () => {
         ),
       ].sort(),
     );
-    const again = await fsb([...args, '--resume', '--quiet']);
+    const report = path.join(home, 'folds.html');
+    const again = await fsb([...args, '--resume', '--quiet', '--report', report]);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/few-shot, mean of 2 .*± \d/) });
+    expect(readFileSync(report, 'utf8')).toMatch(/2 折平均 ± 标准差.*<b>\d+\.\d\d<\/b><\/td><td class="number">± \d/);
+    const { stdout: csv } = await fsb([...args, '--resume', '--quiet', '--format', 'csv']);
+    expect(csv.trimEnd().split('\n').at(-1)).toMatch(/^tickets,dev,.*"few-shot, mean of 2",fp32,\d+\.\d\d,± \d/);
     const { stdout } = await fsb([...args, '--resume', '--folds', '1', '--quiet']);
     expect(stdout).toContain('few-shot train_1');
     expect(stdout).not.toContain('train_0');
@@ -144,7 +148,7 @@ describe('shards', () => {
     expect(again).toMatchObject({ code: 2, stdout: '' });
     expect(again.stderr).toMatch(/holds shard 2\/2, which is finished\n.*fsb eval merge puts the shards together/);
     const merged = await json(['merge', out]);
-    const timeless = ({ startedAt: _, seconds: __, predictionsFile: ___, ...run }: Record<string, unknown>) => run;
+    const timeless = ({ seconds: _, predictionsFile: __, ...run }: Record<string, unknown>) => run;
     expect(merged.document.runs.map(timeless)).toEqual(document.runs.map(timeless));
     const [whole, parts] = [document, merged.document].map(({ runs }) => readFileSync(runs[0].predictionsFile, 'utf8'));
     expect(parts).toBe(whole);

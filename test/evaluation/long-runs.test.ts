@@ -1,12 +1,14 @@
 /** Killed runs, shards and their merging. */
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadSplit } from '../../src/evaluation/dataset.ts';
 import { type EvaluationRun, evaluateHead, finishRun } from '../../src/evaluation/evaluate.ts';
 import { readJournal } from '../../src/evaluation/journal.ts';
+import { junitReport } from '../../src/evaluation/junit.ts';
 import { mergeFolder } from '../../src/evaluation/merge.ts';
 import { reportPage } from '../../src/evaluation/page.ts';
+import { reportMarkdown, runTable, tableCsv } from '../../src/evaluation/report.ts';
 import { parseShard } from '../../src/evaluation/shard.ts';
 import { CLUE_TASKS } from '../../src/evaluation/tasks/index.ts';
 import { fakeScorer, temporaryFolder } from './fixtures.ts';
@@ -32,12 +34,11 @@ async function setUp() {
   return { folder, run };
 }
 
-const untimed = ({
-  startedAt: _,
-  seconds: __,
-  predictionsFile: ___,
-  ...rest
-}: Awaited<ReturnType<typeof evaluateHead>>) => JSON.stringify(rest);
+const untimed = ({ seconds: _, predictionsFile: __, ...rest }: EvaluationRun) => JSON.stringify(rest);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('a killed run', () => {
   it('goes on where it was, computes nothing twice, and ends as if nothing had happened', async () => {
@@ -105,18 +106,28 @@ describe('a killed run', () => {
 describe('shards', () => {
   const journalOf = (folder: string, index: number): string => path.join(folder, `shard-${index}`, 'x.journal.jsonl');
 
-  it('merge into the report of a single run, byte for byte but for the clock', async () => {
+  it('merge into the reports of a single run, byte for byte, even when the last ones began a day later', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-24T23:59:00Z') });
     const { folder, run } = await setUp();
     const whole = await run({ predictionsFile: path.join(folder, 'whole.jsonl') });
-    for (const index of [3, 1, 2])
+    for (const index of [3, 1, 2]) {
       await run({ journalFile: journalOf(folder, index), shard: { index, count: 3 }, environment: { cpu: 'a' } });
+      vi.setSystemTime(new Date(Date.now() + 60_000));
+    }
     const [merged] = await mergeFolder(folder);
     const file = path.join(folder, 'merged.jsonl');
     const together = await finishRun(merged!.header, merged!.batches, file);
     expect(untimed(together)).toBe(untimed(whole));
-    const { startedAt, seconds } = whole;
-    const page = (runs: readonly EvaluationRun[]) => reportPage({ runs, tasks: [task], language: 'zh' });
-    expect(page([{ ...together, startedAt, seconds }])).toBe(page([whole]));
+    expect(together.date).toBe('2026-11-24');
+    const reports = (run: EvaluationRun) => [
+      reportPage({ runs: [run], tasks: [task], language: 'zh' }),
+      reportMarkdown([run], 'zh'),
+      tableCsv(runTable([run], 'en')),
+      junitReport([run], 0.5),
+    ];
+    expect(reports(together)).toEqual(reports(whole));
+    const seconds = merged!.batches.reduce((sum, batch) => sum + batch.seconds, 0);
+    expect(together.seconds).toBe(seconds);
     expect(whole.worst[0]!.texts[1]).toMatch(/^答/);
     expect(await readFile(file, 'utf8')).toBe(await readFile(path.join(folder, 'whole.jsonl'), 'utf8'));
   });
@@ -162,6 +173,19 @@ describe('shards', () => {
         environment: { cpu: `cpu ${index}`, node: 'v24' },
       });
     expect((await mergeFolder(folder))[0]!.header.environment).toEqual({ cpu: ['cpu 1', 'cpu 2'], node: 'v24' });
+  });
+
+  it('may read the same data from different places', async () => {
+    const { folder, run } = await setUp();
+    const whole = await run();
+    for (const index of [1, 2]) {
+      const place = path.join(folder, `machine-${index}`);
+      await mkdir(place);
+      const shard = { index, count: 2 };
+      await run({ journalFile: journalOf(folder, index), shard, data: await dataOf(place) });
+    }
+    const [merged] = await mergeFolder(folder);
+    expect((await finishRun(merged!.header, merged!.batches)).accuracy).toBe(whole.accuracy);
   });
 
   it('must be complete, unique and of one run', async () => {

@@ -48,6 +48,21 @@ describe('the report page', () => {
     expect(page).toContain('id="zh" checked');
   });
 
+  it('has a section for each fold and their mean in the overview', async () => {
+    const { run, task } = await runOf('ocnli');
+    const folds = [0.5, 0.54, 0.46].map((accuracy, i) => ({ ...run, accuracy, fold: `train_${i}` }));
+    const page = reportPage({ runs: folds, tasks: [task], language: 'en' });
+    for (const { fold } of folds) {
+      expect(page.match(new RegExp(`<section id="ocnli-dev-${fold}">`, 'g'))).toHaveLength(1);
+      expect(page).toContain(`<a href="#ocnli-dev-${fold}">`);
+      expect(page).toContain(`, dev, ${fold}</small></h2>`);
+    }
+    expect(page).toContain('mean of 3 folds ± standard deviation');
+    expect(page).toContain('<b>50.00</b></td><td class="number">± 4.00</td>');
+    expect(page).toContain('<title>fsb eval: ocnli</title>');
+    expect(reportPage({ runs: folds.slice(0, 1), tasks: [task], language: 'en' })).not.toContain('mean of');
+  });
+
   it('draws the matrix of a task with many labels and lists its commonest confusions', async () => {
     const { run, task } = await runOf('iflytek');
     const page = reportPage({ runs: [run], tasks: [task], language: 'en' });

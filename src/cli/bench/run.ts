@@ -9,6 +9,7 @@ import { summarize } from '../../bench/statistics.ts';
 import { kindOf } from '../../bench/trial.ts';
 import { type MatrixWork, type Shares, sharesOf } from '../../bench/work.ts';
 import { listMatrices } from '../../onnx/matrices.ts';
+import { LOGIT_POSITIONS } from '../../pipelines/encoder.ts';
 import { type Manifest, readManifest } from '../../registry/manifest.ts';
 import { UsageError, ValidationError } from '../../util/errors.ts';
 import type { Context } from '../context.ts';
@@ -90,8 +91,10 @@ async function findSubjects(context: Context, name: string | undefined, options:
 async function workOf(folder: string): Promise<MatrixWork> {
   const manifest = await readManifest(folder);
   const matrices = (await listMatrices(path.join(folder, mainGraph(manifest)))).filter((m) => m.dependsOnIds);
+  // of an encoder too, since nobody asks for logits here; one that was converted long ago computes them at every position
+  const projectsOne = kindOf(manifest) !== 'encoder' || takesPositions(manifest);
   const isLast = ({ outFeatures }: { outFeatures: number }): boolean =>
-    kindOf(manifest) !== 'encoder' && outFeatures === Number(manifest.config.vocabularyRows);
+    projectsOne && outFeatures === Number(manifest.config.vocabularyRows);
   const weightsOf = (list: typeof matrices): number => list.reduce((sum, m) => sum + m.inFeatures * m.outFeatures, 0);
   return {
     perToken: weightsOf(matrices.filter((m) => !isLast(m))),
@@ -100,6 +103,9 @@ async function workOf(folder: string): Promise<MatrixWork> {
     arithmetic: matrices.some((m) => m.arithmetic === 'int8') ? 'int8' : 'float32',
   };
 }
+
+const takesPositions = ({ graphs }: Manifest): boolean =>
+  graphs.some(({ inputs }) => inputs.some(({ name }) => name === LOGIT_POSITIONS));
 
 function mainGraph({ graphs }: Manifest): string {
   return (graphs.find(({ name }) => name === 'decoder_model_merged') ?? graphs.find(({ name }) => name === 'model')!)

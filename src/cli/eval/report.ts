@@ -5,9 +5,10 @@ import type { EvaluationRun } from '../../evaluation/evaluate.ts';
 import { summarizeFolds } from '../../evaluation/fold-summary.ts';
 import { junitReport } from '../../evaluation/junit.ts';
 import { reportPage } from '../../evaluation/page.ts';
-import { reportMarkdown, runTable, tableCsv, tableNotes } from '../../evaluation/report.ts';
+import { reportMarkdown, runTable, runTitle, tableCsv, tableNotes } from '../../evaluation/report.ts';
 import { ValidationError } from '../../util/errors.ts';
 import { writeTextFile } from '../../util/files.ts';
+import { formatDuration } from '../../util/format.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../table.ts';
 import type { ReportOptions } from './options.ts';
@@ -17,7 +18,10 @@ export interface ReportContext {
   readonly tasks: readonly ClueTask[];
 }
 
-/** Writes and prints; at last throws ValidationError when a score is below --min-accuracy. */
+/**
+ * Writes and prints; at last throws ValidationError when a score is below --min-accuracy. eval.json names the predictions
+ * as seen from its own folder, so that the folder may be moved.
+ */
 export async function reportRuns(
   context: Context,
   runs: readonly EvaluationRun[],
@@ -25,7 +29,9 @@ export async function reportRuns(
   { out, tasks }: ReportContext,
 ): Promise<void> {
   const { language } = context.environment;
-  const document = documentOf(runs);
+  const document = documentOf(
+    runs.map((run) => ({ ...run, predictionsFile: run.predictionsFile && path.relative(out, run.predictionsFile) })),
+  );
   await writeTextFile(path.join(out, 'eval.json'), [`${JSON.stringify(document, null, 2)}\n`]);
   if (options.junit !== undefined)
     await writeTextFile(path.resolve(options.junit), [junitReport(runs, options.minAccuracy)]);
@@ -55,6 +61,7 @@ async function print(context: Context, runs: readonly EvaluationRun[], options: 
   else if (format === 'csv') output.line(tableCsv(table).trimEnd());
   else output.line(await formatTable(output, table.columns, table.rows));
   if (format !== 'markdown') for (const note of runs.flatMap((run) => tableNotes(run, language))) output.note(note);
+  for (const run of runs) output.note(messages.evalTook(runTitle(run), run.examples, formatDuration(run.seconds)));
   for (const { predictionsFile } of runs) if (predictionsFile) output.note(messages.predictionsIn(predictionsFile));
 }
 

@@ -76,6 +76,7 @@ export const en = {
   lintOk: (file: string, entries: number) => `${file}: ${entries} files, as the leaderboard expects them`,
   contaminated: (model: string) =>
     `${model}: its training data may contain this task; do not take the score for a held-out one`,
+  evalTook: (run: string, examples: number, time: string) => `${run}: ${examples} examples in ${time}`,
   predictionsIn: (file: string) => `predictions: ${file}`,
   published: 'published',
   demo: {

@@ -62,6 +62,7 @@ export const zh: Messages = {
   submissionIn: (file: string) => `提交文件：${file}`,
   lintOk: (file: string, entries: number) => `${file}：${entries} 个文件，符合榜单要求`,
   contaminated: (model) => `${model}：训练数据可能包含该任务，请勿当作独立成绩`,
+  evalTook: (run, examples, time) => `${run}：${examples} 个样本，用时 ${time}`,
   predictionsIn: (file) => `预测结果：${file}`,
   published: '公开成绩',
   demo: {

@@ -4,7 +4,7 @@
  * have it (baselines/models_keras/pet). Token types are 0 throughout. Candidates of a row that differ in length are read
  * with as many masks as each has tokens, and the mean over the masks compares them.
  */
-import type { Encoder } from '../../pipelines/encoder.ts';
+import type { Encoder, RowOutput } from '../../pipelines/encoder.ts';
 import { logSumExp } from '../../tensor/math.ts';
 import { UnsupportedError, UsageError } from '../../util/errors.ts';
 import type { ClozePrompt, ClueTask } from '../clue-task.ts';
@@ -12,7 +12,7 @@ import type { Example } from '../dataset.ts';
 import { encodeAll, type Method } from './method.ts';
 import { labelWords, splitAtMask, wordCache } from './prompt.ts';
 
-/** Logits over a vocabulary of 21 128 for every token: 87 MB a batch. */
+/** A model converted before there were logit_positions gives logits over a vocabulary of 21 128 for every token: 87 MB a batch. */
 export const CLOZE_BATCH_TOKENS = 1024;
 
 /** The pattern with a number of masks, and the words that have so many tokens. */
@@ -79,13 +79,13 @@ export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt)
           // first readings together, then second ones: never more rows at a time than were planned for
           for (let k = 0; batch.some((readings) => readings.length > k); k++) {
             const active = batch.flatMap((readings, i) => readings.slice(k, k + 1).map((reading) => ({ i, reading })));
-            const outputs = await model.run(
+            const outputs = await model.logitsAt(
               active.map(({ reading }) => reading),
-              ['mlm_logits'],
-              stop,
+              active.map(({ reading }) => reading.masks),
+              { signal: stop },
             );
             for (const [at, { i, reading }] of active.entries()) {
-              const sums = atMasks(outputs[at]![0]!, reading, model.vocabularySize);
+              const sums = atMasks(outputs[at]!, reading, model.vocabularySize);
               const divisor = batch[i]!.length > 1 ? reading.masks.length : 1;
               for (const [w, { place }] of reading.words.entries()) scores[i]![place] = sums[w]! / divisor;
             }
@@ -102,14 +102,10 @@ export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt)
 /** Cut at the right; where a mask would fall away, the window slides until the last mask is its last token. */
 const windowStart = (masksEnd: number, room: number): number => Math.max(0, masksEnd - room);
 
-/** Σ over the masks of the log-probability of each word's token, (words). */
-function atMasks(
-  { shape, values }: { readonly shape: readonly number[]; readonly values: Float32Array },
-  { masks, words }: Reading,
-  vocabularySize: number,
-): number[] {
+/** Σ over the masks of the log-probability of each word's token, (words), from their logits (masks, columns). */
+function atMasks({ shape, values }: RowOutput, { masks, words }: Reading, vocabularySize: number): number[] {
   const columns = shape[1]!;
-  const rows = masks.map((at) => values.subarray(at * columns, at * columns + vocabularySize));
+  const rows = masks.map((_, k) => values.subarray(k * columns, k * columns + vocabularySize));
   const totals = rows.map(logSumExp);
   return words.map(({ ids }) => ids.reduce((sum, id, k) => sum + rows[k]![id]! - totals[k]!, 0));
 }

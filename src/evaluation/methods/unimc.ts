@@ -83,11 +83,14 @@ export function unimcMethod(model: Encoder, task: ClueTask, prompt: UnimcPrompt)
         lengths: rows.map(({ ids }) => ids.length),
         async score(indices, stop) {
           const batch = indices.map((index) => rows[index]!);
-          const outputs = await model.run(batch, ['mlm_logits'], stop);
-          return outputs.map(([output], i) => {
-            const { shape, values } = output!;
-            return Float32Array.from(batch[i]!.masks, (at) => values[at * shape[1]! + yes]!);
-          });
+          const outputs = await model.logitsAt(
+            batch,
+            batch.map(({ masks }) => masks),
+            { signal: stop },
+          );
+          return outputs.map(({ shape: [masks, columns], values }) =>
+            Float32Array.from({ length: masks! }, (_, k) => values[k * columns! + yes]!),
+          );
         },
       };
     },

@@ -32,9 +32,9 @@ function standIn(others: Readonly<Record<string, unknown>>): Encoder {
 async function rowsOf(task: ClueTask, prompt: NonNullable<ClueTask['prompts']>['unimc'], row: Example): Promise<Row[]> {
   const seen: Row[] = [];
   const spy = standIn({
-    run: (rows: Row[], outputs: string[]) => {
+    logitsAt: (rows: Row[], positions: number[][]) => {
       seen.push(...rows);
-      return model.run(rows, outputs);
+      return model.logitsAt(rows, positions);
     },
   });
   const prepared = await unimcMethod(spy, task, prompt!).prepare([row]);
