@@ -1,7 +1,7 @@
 /** text-classification: a fine-tuned head's labels for a text or a pair of texts. */
 import { argmax, softmax, topK } from '../tensor/math.ts';
 import { UnsupportedError } from '../util/errors.ts';
-import type { Encoder } from './encoder.ts';
+import { type Encoder, maskOutputOf } from './encoder.ts';
 import { encodeText, type TextInput, type Truncated, truncatedMark } from './texts.ts';
 
 export interface LabelScore {
@@ -44,7 +44,7 @@ export async function classify(
 /** Class names in logit order. Throws UnsupportedError, which says what else the model can do. */
 export function requireLabels(model: Encoder): readonly string[] {
   if (model.manifest.labels && model.has('class_logits')) return model.manifest.labels;
-  const can = model.has('mlm_logits') ? 'fill masks (fsb fill-mask) and embed (fsb embed)' : 'embed (fsb embed)';
+  const can = maskOutputOf(model.outputs) ? 'fill masks (fsb fill-mask) and embed (fsb embed)' : 'embed (fsb embed)';
   throw new UnsupportedError(`${model.manifest.name} has no classification head; it can ${can}`, {
     code: 'no-classifier',
     hint: 'take a fine-tuned derivative (fsb list --task text-classification), or ask among labels of your own: --labels a,b,c',

@@ -49,9 +49,19 @@ export interface RowOutput {
   readonly values: Float32Array;
 }
 
+type VocabularyOutput = 'mlm_logits' | 'lm_logits';
+
+/**
+ * Which of these outputs says what stands at a [MASK]. Zhouwenwang's base models have no MLM transform: theirs are the
+ * tied logits, of a text that is read in both directions.
+ */
+export function maskOutputOf(outputs: readonly string[]): VocabularyOutput | undefined {
+  return VOCABULARY_OUTPUTS.find((name) => outputs.includes(name));
+}
+
 export interface LogitsAtOptions {
-  /** Zhouwenwang has lm_logits too. @default "mlm_logits" */
-  readonly output?: 'mlm_logits' | 'lm_logits';
+  /** @default what fills masks: see maskOutputOf */
+  readonly output?: VocabularyOutput;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -154,8 +164,7 @@ export class Encoder {
     const wanted = outputs.map((name) => this.#output(name));
     const feeds = this.#feeds(rows);
     // ONNX Runtime computes what nobody asked for: one position of it, then, instead of all
-    if (this.#choosesPositions && !outputs.some((name) => VOCABULARY_LOGITS.has(name)))
-      feeds[LOGIT_POSITIONS] = vector([0]);
+    if (this.#choosesPositions && maskOutputOf(outputs) === undefined) feeds[LOGIT_POSITIONS] = vector([0]);
     const results = await this.#session.run(
       feeds,
       wanted.map(({ graphName }) => graphName),
@@ -172,7 +181,7 @@ export class Encoder {
   async logitsAt(
     rows: readonly Row[],
     positions: readonly (readonly number[])[],
-    { output = 'mlm_logits', signal }: LogitsAtOptions = {},
+    { output = maskOutputOf(this.outputs) ?? 'mlm_logits', signal }: LogitsAtOptions = {},
   ): Promise<RowOutput[]> {
     for (const [index, row] of rows.entries()) {
       this.#check(row, index);
@@ -257,7 +266,7 @@ export class Encoder {
 // --- internal ---
 
 /** The outputs that LOGIT_POSITIONS concerns. */
-const VOCABULARY_LOGITS: ReadonlySet<string> = new Set(['mlm_logits', 'lm_logits']);
+const VOCABULARY_OUTPUTS = ['mlm_logits', 'lm_logits'] as const satisfies readonly VocabularyOutput[];
 
 const vector = (values: readonly number[]): Tensor => ({ ...int64Tensor([values]), shape: [values.length] });
 

@@ -71,6 +71,11 @@ describe('errors', () => {
     [['pull', 'erlangshen-1.3b'], 4, 'offline'],
     [['eval', '--task', 'afqmc'], 4, 'afqmc'],
     [['eval', '--task', 'tnews', '--data', 'src'], 3, 'dev.json'],
+    [['eval', 'merge', 'src', '--submission', 'x.zip'], 2, '--submission has no meaning for merge'],
+    [['eval', 'lint', 'x.zip', '--model', 'x'], 2, '--model has no meaning for lint'],
+    [['eval', '--compare', 'a', 'b', '--no-auto'], 2, 'has no meaning for a comparison'],
+    [['eval', '--task', 'poet', '--submission', 'x.zip', '--junit', 'y'], 2, '--junit has no meaning'],
+    [['eval', '--task', 'poet', '--benchmark', 'clue'], 2, '--benchmark has no meaning for a run'],
     [
       ['infer', 'erlangshen-mini', '--ids', '[{"input_ids":[999999]}]'],
       2,
@@ -101,6 +106,13 @@ describe('errors', () => {
   it('show no stack without --debug', async () => {
     expect((await fsb(['info', 'nothing-like-it'])).stderr).not.toContain('    at ');
     expect((await fsb(['info', 'nothing-like-it', '--debug'])).stderr).toContain('    at ');
+  });
+});
+
+describe('fill-mask', () => {
+  it('asks Zhouwenwang’s tied logits, where the model has no MLM transform', async () => {
+    const { results } = await json(['fill-mask', 'zhouwenwang-mini', '床前明[MASK]光', '--top-k', '1']);
+    expect(results[0].masks[0].candidates[0].token).toBe('月');
   });
 });
 

@@ -52,9 +52,11 @@ export async function withAnsweringModel<T>(
   options: EvalOptions,
   use: (model: AnsweringModel) => Promise<T>,
 ): Promise<T> {
-  const name = options.model ?? (await defaultModel(context, task));
-  return withModel(context, name, options, opener(task, options), async (model) => {
+  const asked = options.model ?? (await defaultModel(context, task));
+  return withModel(context, asked, options, opener(task, options), async (model) => {
     await warnOfContamination(context, model.manifest.name);
+    const { name, dtype, quantisation } = model.manifest;
+    if (quantisation?.scheme === 'columns') context.output.warn(context.messages.dependsOnBatch(name, dtype));
     return use(model);
   });
 }

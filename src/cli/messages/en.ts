@@ -34,6 +34,8 @@ export const en = {
     `formats: ${countFormats(matrices)}`,
   ],
   evaluating: (task: string) => `evaluating ${task}`,
+  dependsOnBatch: (name: string, dtype: string) =>
+    `${name} in ${dtype}: an answer depends a little on the texts beside it (one scale for a batch); not so with --dtype fp32`,
   missingStep: (name: string, step: string) => `${name}: not on this machine yet, so first: ${step}`,
   cosineSimilarity: (name: string) => `${name} has no similarity head: the score is the cosine of mean vectors`,
   source: (label: string) => `from ${label}`,

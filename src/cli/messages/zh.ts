@@ -35,6 +35,8 @@ export const zh: Messages = {
     `格式：${countFormats(matrices)}`,
   ],
   evaluating: (task) => `评测 ${task}`,
+  dependsOnBatch: (name, dtype) =>
+    `${name}（${dtype}）：一批文本共用一个量化尺度，答案会略受同批文本影响；要避免请用 --dtype fp32`,
   missingStep: (name, step) => `${name}：本机还没有，先执行：${step}`,
   cosineSimilarity: (name) => `${name} 没有相似度分类头：分数为平均向量的余弦`,
   source: (label) => `来源：${label}`,

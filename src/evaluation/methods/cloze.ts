@@ -4,7 +4,7 @@
  * have it (baselines/models_keras/pet). Token types are 0 throughout. Candidates of a row that differ in length are read
  * with as many masks as each has tokens, and the mean over the masks compares them.
  */
-import type { Encoder, RowOutput } from '../../pipelines/encoder.ts';
+import { type Encoder, maskOutputOf, type RowOutput } from '../../pipelines/encoder.ts';
 import { logSumExp } from '../../tensor/math.ts';
 import { UnsupportedError, UsageError } from '../../util/errors.ts';
 import type { ClozePrompt, ClueTask } from '../clue-task.ts';
@@ -28,7 +28,7 @@ interface Reading {
 export function clozeMethod(model: Encoder, task: ClueTask, prompt: ClozePrompt): Method {
   const tokenizer = model.requireTokenizer();
   const { mask, cls, sep } = tokenizer.specialTokens;
-  if (!model.has('mlm_logits') || !mask || !cls || !sep)
+  if (!maskOutputOf(model.outputs) || !mask || !cls || !sep)
     throw new UnsupportedError(`${model.manifest.name} fills no masks, so it cannot be asked by cloze`, {
       code: 'no-mask-token',
     });

@@ -155,7 +155,7 @@ const KINDS: Readonly<Record<MethodName, Kind>> = {
   },
   cloze: {
     needs: 'it has no masked language model head',
-    can: (manifest) => Encoder.canOpen(manifest) && has(manifest, 'mlm_logits'),
+    can: (manifest) => Encoder.canOpen(manifest) && (has(manifest, 'mlm_logits') || has(manifest, 'lm_logits')),
     suits: (_, task) => task.prompts?.cloze !== undefined,
     open: async (folder, options) =>
       answering('cloze', await Encoder.open(folder, options), (model, task) =>
