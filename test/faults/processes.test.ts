@@ -1,80 +1,15 @@
 /** The program itself, as processes: killed at any moment, started twice, interrupted, without room or rights. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FSB } from '../helpers/run-fsb.ts';
-import {
-  COMMIT,
-  type FaultServer,
-  REPO,
-  randomBody,
-  type ServedFile,
-  sha256,
-  startFaultServer,
-} from './fault-server.ts';
+import { describe, expect, it } from 'vitest';
+import { COMMIT, type FaultServer, REPO, randomBody, sha256, startFaultServer } from './fault-server.ts';
+import { CONFIG, CONNECTIONS, NAME, served, usePullHome } from './pull-process.ts';
 
 const PIECE_BYTES = 4 << 20;
-const CONNECTIONS = 3;
-const NAME = 'pytorch_model.bin';
-const CONFIG = { body: Buffer.from('{"model_type":"bert"}') };
 
-let home = '';
-beforeEach(async () => {
-  home = await mkdtemp(path.join(os.tmpdir(), 'fsb-processes-'));
-  const entry = {
-    title: { zh: '坏网', en: 'Faulty' },
-    series: 'erlangshen',
-    architecture: 'bert',
-    tasks: ['fill-mask'],
-    sources: [{ kind: 'huggingface', repo: REPO }],
-  };
-  await writeFile(path.join(home, 'registry.json'), JSON.stringify({ models: { faulty: await modelEntry(entry) } }));
-});
-afterEach(() => rm(home, { recursive: true, force: true }));
-
-/** A real entry with another name and source, so that the test knows nothing of the registry's other fields. */
-async function modelEntry(changes: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const registry = JSON.parse(await readFile(path.join(path.dirname(FSB), '../registry.json'), 'utf8'));
-  const { aliases: _, published: __, prompts: ___, ...rest } = registry.models['erlangshen-1.3b'];
-  return { ...rest, title: changes.title, sources: changes.sources };
-}
-
-interface Running {
-  readonly done: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
-  kill(signal: NodeJS.Signals): void;
-}
-
-function pull(server: FaultServer, more: readonly string[] = [], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [FSB, 'pull', 'faulty', '--connections', String(CONNECTIONS), ...more], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOME: home,
-      FSB_HOME: path.join(home, 'fsb'),
-      FSB_REGISTRY: path.join(home, 'registry.json'),
-      HF_ENDPOINT: server.url,
-      NO_PROXY: '127.0.0.1',
-      LANG: 'C.UTF-8',
-      ...env,
-    },
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  const done = new Promise<Awaited<Running['done']>>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
-  );
-  return { done, kill: (signal) => child.kill(signal) };
-}
-
-const checkpoint = (): string => path.join(home, 'fsb/checkpoints/faulty', COMMIT);
-const served = (file: ServedFile): Record<string, ServedFile> => ({ 'config.json': CONFIG, [NAME]: file });
+const { at, pull, checkpoint } = usePullHome();
 
 describe('kill -9', () => {
   it('at any moment costs at most a piece per connection', async () => {
@@ -161,7 +96,7 @@ if (!canLie) console.warn('skipped: a file system where flock lies (takes Linux 
 
 describe.skipIf(!canLie)('where flock lies', () => {
   it('two processes still do the work once, and the second takes over when the first is killed', async () => {
-    const [source, library, calls] = ['lying.c', 'lying.so', 'calls'].map((name) => path.join(home, name));
+    const [source, library, calls] = ['lying.c', 'lying.so', 'calls'].map((name) => at(name));
     await writeFile(source!, LYING_LOCKS);
     execFileSync(compiler!, ['-shared', '-fPIC', '-w', '-o', library!, source!]);
     const env = { LD_PRELOAD: library!, LYING_LOCKS: calls! };
@@ -212,14 +147,14 @@ describe('without room or rights', () => {
         name: 'faulty',
         sources: [{ kind: 'huggingface', repo: REPO }],
         huggingFaceEndpoint: await hugeListing(server),
-        target: path.join(home, 'out'),
+        target: at('out'),
       }),
     ).rejects.toMatchObject({ code: 'disk-full', exitCode: 7 });
   });
 
   it('a home that cannot be written is a clear error', async () => {
-    await mkdir(path.join(home, 'fsb'));
-    await writeFile(path.join(home, 'fsb/checkpoints'), 'a file where a folder should be');
+    await mkdir(at('fsb'));
+    await writeFile(at('fsb/checkpoints'), 'a file where a folder should be');
     await using server = await startFaultServer(served({ body: randomBody(1000) }));
     const { code, stderr } = await pull(server).done;
     expect(code).toBe(2);
