@@ -2,11 +2,10 @@
  * Where nobody publishes a hash, the first bytes that were got are trusted and written down, and from then on compared:
  * a file behind a URL cannot be replaced unnoticed.
  */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { IntegrityError } from '../util/errors.ts';
-import { pathExists, writeBytes } from '../util/files.ts';
+import { makeFolder, pathExists, writeBytes } from '../util/files.ts';
 import { parseWith, readJson } from '../util/json.ts';
 import type { TransferredFile } from './transfer-options.ts';
 
@@ -39,6 +38,6 @@ export async function pinFirstUse(lockFile: string, files: readonly TransferredF
     pins[key] = { sizeBytes, sha256 };
   }
   if (JSON.stringify(pins) === JSON.stringify(former)) return;
-  await mkdir(path.dirname(lockFile), { recursive: true });
+  await makeFolder(path.dirname(lockFile));
   await writeBytes(lockFile, `${JSON.stringify({ schema: SCHEMA_ID, pins }, null, 2)}\n`);
 }

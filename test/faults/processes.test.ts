@@ -1,6 +1,6 @@
-/** The program itself, as processes: killed at any moment, started twice, interrupted, without room or rights. */
+/** The program itself, as processes: killed at any moment, started twice, interrupted, without room. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -134,7 +134,7 @@ describe('interrupts', () => {
   });
 });
 
-describe('without room or rights', () => {
+describe('without room', () => {
   it('a disk that is too small is known before a byte of weights', async () => {
     const body = randomBody(1000);
     await using server = await startFaultServer(served({ body }));
@@ -150,15 +150,6 @@ describe('without room or rights', () => {
         target: at('out'),
       }),
     ).rejects.toMatchObject({ code: 'disk-full', exitCode: 7 });
-  });
-
-  it('a home that cannot be written is a clear error', async () => {
-    await mkdir(at('fsb'));
-    await writeFile(at('fsb/checkpoints'), 'a file where a folder should be');
-    await using server = await startFaultServer(served({ body: randomBody(1000) }));
-    const { code, stderr } = await pull(server).done;
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/cannot be written.*\n.*FSB_HOME/);
   });
 });
 

@@ -21,8 +21,8 @@ export interface PullHome {
   at(...segments: string[]): string;
   /** `fsb pull faulty` from this hub. Nothing of the caller's environment but PATH gets through. */
   pull(hub: { readonly url: string }, args?: readonly string[], env?: Readonly<Record<string, string>>): PullProcess;
-  /** The same for any command of fsb. */
-  fsb(args: readonly string[], env?: Readonly<Record<string, string>>): PullProcess;
+  /** The same for any command of fsb, as another user if `uid` says so. */
+  fsb(args: readonly string[], env?: Readonly<Record<string, string>>, uid?: number): PullProcess;
   /** Where the checkpoint will be. */
   checkpoint(): string;
 }
@@ -38,8 +38,12 @@ export function usePullHome(): PullHome {
   });
   afterEach(() => rm(home, { recursive: true, force: true }));
   const at = (...segments: string[]): string => path.join(home, ...segments);
-  const fsb: PullHome['fsb'] = (args, env) =>
-    start(args, { HOME: home, FSB_HOME: at('fsb'), FSB_REGISTRY: at('registry.json'), NO_PROXY: '127.0.0.1', ...env });
+  const fsb: PullHome['fsb'] = (args, env, uid) =>
+    start(
+      args,
+      { HOME: home, FSB_HOME: at('fsb'), FSB_REGISTRY: at('registry.json'), NO_PROXY: '127.0.0.1', ...env },
+      uid,
+    );
   return {
     at,
     fsb,
@@ -58,9 +62,10 @@ async function modelEntry(): Promise<Record<string, unknown>> {
   return { ...rest, title: { zh: '坏网', en: 'Faulty' }, sources: [{ kind: 'huggingface', repo: REPO }] };
 }
 
-function start(args: readonly string[], env: Readonly<Record<string, string>>): PullProcess {
+function start(args: readonly string[], env: Readonly<Record<string, string>>, uid: number | undefined): PullProcess {
   const child = spawn(process.execPath, [FSB, ...args], {
     env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...env },
+    ...(uid !== undefined && { uid }),
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (text) => {
