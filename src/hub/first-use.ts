@@ -12,19 +12,24 @@ import type { TransferredFile } from './transfer-options.ts';
 const SCHEMA_ID = 'fsb.first-use/1';
 const schema = z.object({
   schema: z.literal(SCHEMA_ID),
-  /** By "<source> <path>". */
+  /** By "<source> <path>", where there are commits "<source>@<commit> <path>": a branch may move, a commit may not. */
   pins: z.record(
     z.string(),
     z.object({ sizeBytes: z.number().int().nonnegative(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   ),
 });
 
-/** Compares files with what was got from the same source before, and pins new ones. Throws IntegrityError. */
-export async function pinFirstUse(lockFile: string, files: readonly TransferredFile[]): Promise<void> {
+/** Compares files with what was got from the same source (and commit) before, and pins new ones. Throws IntegrityError. */
+export async function pinFirstUse(
+  lockFile: string,
+  files: readonly TransferredFile[],
+  revision?: string,
+): Promise<void> {
   const former = (await pathExists(lockFile)) ? parseWith(schema, await readJson(lockFile), lockFile).pins : {};
   const pins = { ...former };
   for (const { path: name, source, sizeBytes, sha256 } of files) {
-    const key = `${source.split('?', 1)[0]} ${name}`; // a signed link is another one each time
+    const place = source.split('?', 1)[0]; // a signed link is another one each time
+    const key = `${place}${revision === undefined ? '' : `@${revision}`} ${name}`;
     const pin = pins[key];
     if (pin && pin.sha256 !== sha256)
       throw new IntegrityError(
