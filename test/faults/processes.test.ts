@@ -1,10 +1,10 @@
 /** The program itself, as processes: killed at any moment, started twice, interrupted, without room. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { COMMIT, type FaultServer, REPO, randomBody, sha256, startFaultServer } from './fault-server.ts';
+import { canPreload, preload } from './preload.ts';
 import { CONFIG, CONNECTIONS, NAME, served, usePullHome } from './pull-process.ts';
 
 const PIECE_BYTES = 4 << 20;
@@ -90,16 +90,11 @@ static int lie(void) {
 int flock(int fd, int operation) { return lie(); }
 int lockf(int fd, int command, off_t length) { return lie(); }
 `;
-const compiler = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0);
-const canLie = process.platform === 'linux' && compiler !== undefined;
-if (!canLie) console.warn('skipped: a file system where flock lies (takes Linux and a C compiler)');
 
-describe.skipIf(!canLie)('where flock lies', () => {
+describe.skipIf(!canPreload('a file system where flock lies'))('where flock lies', () => {
   it('two processes still do the work once, and the second takes over when the first is killed', async () => {
-    const [source, library, calls] = ['lying.c', 'lying.so', 'calls'].map((name) => at(name));
-    await writeFile(source!, LYING_LOCKS);
-    execFileSync(compiler!, ['-shared', '-fPIC', '-w', '-o', library!, source!]);
-    const env = { LD_PRELOAD: library!, LYING_LOCKS: calls! };
+    const calls = at('calls');
+    const env = { ...preload(at('lying.so'), LYING_LOCKS), LYING_LOCKS: calls };
     const body = randomBody(4 * PIECE_BYTES);
     await using server = await startFaultServer(served({ body, rate: 3e6 }));
     const [first, second] = [pull(server, [], env), pull(server, [], env)];
@@ -111,7 +106,52 @@ describe.skipIf(!canLie)('where flock lies', () => {
     // what the killed one had not finished comes twice, nothing else
     expect(server.sentBytes).toBeLessThan(body.length + CONNECTIONS * PIECE_BYTES + 1e6);
     // nothing was asked of the locks that lie
-    expect(await readFile(calls!).catch(() => 'no call')).toBe('no call');
+    expect(await readFile(calls).catch(() => 'no call')).toBe('no call');
+  });
+});
+
+/** Writes what is flushed and renamed, in order, to $CALLS. */
+const NOTED_CALLS = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void note(const char *what, const char *first, const char *second) {
+  char line[8192];
+  int length = snprintf(line, sizeof line, "%s %s %s\\n", what, first, second);
+  int file = open(getenv("CALLS"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (file >= 0) { write(file, line, length); close(file); }
+}
+static void note_flush(int fd) {
+  char link[64], path[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  path[length < 0 ? 0 : length] = 0;
+  note("flush", path, "");
+}
+int fsync(int fd) { note_flush(fd); return ((int (*)(int)) dlsym(RTLD_NEXT, "fsync"))(fd); }
+int fdatasync(int fd) { note_flush(fd); return ((int (*)(int)) dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+int rename(const char *from, const char *to) {
+  note("rename", from, to);
+  return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+`;
+
+describe.skipIf(!canPreload('that files are flushed before they get their names'))('a power cut', () => {
+  it('finds no file with its final name that was not flushed before', async () => {
+    const env = { ...preload(at('noting.so'), NOTED_CALLS), CALLS: at('calls') };
+    const body = randomBody(2 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body }));
+    expect(await pull(server, [], env).done).toMatchObject({ code: 0 });
+    const calls = (await readFile(at('calls'), 'utf8')).trim().split('\n');
+    const last = calls.findIndex((call) => call.startsWith('rename ') && call.endsWith(` ${checkpoint()}`));
+    const [, staging] = calls[last]!.split(' ');
+    for (const name of await readdir(checkpoint())) {
+      const flushed = calls.indexOf(`flush ${path.join(staging!, name)} `);
+      expect({ name, isFlushed: flushed >= 0 && flushed < last }).toEqual({ name, isFlushed: true });
+    }
   });
 });
 
