@@ -211,6 +211,40 @@ describe('--dry-run', () => {
     expect(JSON.parse((await pull(server, ['--dry-run', '--json']).done).stdout)).toMatchObject({ missingBytes: 0 });
     expect((await pull(server, ['--max-rate', 'fast']).done).code).toBe(2);
   });
+
+  it('says what an interrupted pull has left', async () => {
+    const body = randomBody(8 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 12e6 }));
+    const running = pull(server);
+    while (server.sentBytes < (CONNECTIONS + 1) * PIECE_BYTES) await sleep(20);
+    running.kill('SIGINT');
+    expect((await running.done).code).toBe(130);
+    const plan = JSON.parse((await pull(server, ['--dry-run', '--json']).done).stdout);
+    const held = plan.files.find((file: { path: string }) => file.path === NAME).heldBytes;
+    expect(held).toBeGreaterThanOrEqual(PIECE_BYTES);
+    expect(held).toBeLessThan(body.length);
+    expect(plan.missingBytes).toBe(plan.totalBytes - held - CONFIG.body.length);
+    expect((await pull(server, ['--dry-run']).done).stdout).toMatch(
+      /pytorch_model\.bin\t33\.6 MB\t\d+(\.\d+)? MB here/,
+    );
+  });
+});
+
+describe('offline', () => {
+  it('names what is missing, asks nobody, and takes what is here', async () => {
+    const offline = { FSB_OFFLINE: '1' };
+    await using server = await startFaultServer(served({ body: randomBody(1000) }));
+    const missing = await pull(server, [], offline).done;
+    expect(missing.code).toBe(4);
+    expect(missing.stderr).toMatch(
+      new RegExp(`huggingface:${REPO} is needed, is not on this machine, and fsb is offline\n.*FSB_OFFLINE`),
+    );
+    expect(server.requests).toEqual([]);
+    expect((await pull(server).done).code).toBe(0);
+    const asked = server.requests.length;
+    expect(await pull(server, [], offline).done).toMatchObject({ code: 0, stdout: `${checkpoint()}\n` });
+    expect(server.requests).toHaveLength(asked);
+  });
 });
 
 async function hugeListing(server: FaultServer): Promise<string> {
