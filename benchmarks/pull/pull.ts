@@ -178,7 +178,7 @@ async function replaced(client: Client): Promise<Outcome> {
   await server[Symbol.asyncDispose]();
   await using next = await startFaultServer(
     { [NAME]: { body, fault: (r) => serve(r, '"v2"') } },
-    Number(new URL(server.url).port),
+    { port: Number(new URL(server.url).port) },
   );
   const again = { ...job, sha256: sha256(body) };
   const run = await runClient(client, again, { limitMs: HANG_MS });

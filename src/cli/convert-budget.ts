@@ -1,6 +1,6 @@
 /** --budget: finds the format of each matrix by running variants of the model on calibration texts. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCheckpoint } from '../checkpoint/open.ts';
@@ -21,7 +21,7 @@ import { openRunnable } from '../pipelines/runnable.ts';
 import { temporaryFolder } from '../registry/home.ts';
 import type { ManifestPrecision } from '../registry/manifest.ts';
 import { NotFoundError, UsageError, ValidationError } from '../util/errors.ts';
-import { pathExists } from '../util/files.ts';
+import { makeFolder, pathExists } from '../util/files.ts';
 import type { Context } from './context.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
@@ -53,7 +53,7 @@ export async function formatsWithinBudget(
 ): Promise<BudgetedFormats> {
   const { file, sha256, texts } = await readTexts(calibrate);
   const parent = temporaryFolder(context.environment.home);
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   const work = await mkdtemp(path.join(parent, 'budget-'));
   const checkpoint = await openCheckpoint(source);
   try {

@@ -41,6 +41,7 @@ async function download(context: Context, dataset: RegistryDataset, folder: stri
         sources: [{ kind: 'http', url }],
         target: folder,
         include: ['*.zip'],
+        firstUseFile: path.join(environment.home, 'first-use.json'),
         signal: context.signal,
         onEvent: (event) => {
           if (event.type === 'progress') progress.update(event.bytes, event.sizeBytes);

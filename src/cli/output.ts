@@ -150,15 +150,20 @@ async function barProgress(label: string, unit: string): Promise<Progress> {
 
 function lineProgress(label: string, unit: string): Progress {
   const meter = new Meter(unit);
-  let last = Date.now(); // a task shorter than the interval prints nothing
+  let last: { done: number; total: number } | undefined;
+  // by the clock, not by what happens: a log that stands still says nothing of why
+  const timer = setInterval(() => {
+    if (!last) return;
+    const { done, total } = last;
+    const share = total ? `${Math.floor((100 * done) / total)}% ` : '';
+    process.stderr.write(`${label} ${share}${meter.status(done, total)}\n`);
+  }, LINE_INTERVAL_MS).unref();
   return {
     update(done, total = 0) {
-      const status = meter.status(done, total);
-      if (Date.now() - last < LINE_INTERVAL_MS) return;
-      last = Date.now();
-      process.stderr.write(`${label} ${total ? `${Math.floor((100 * done) / total)}% ` : ''}${status}\n`);
+      last = { done, total };
+      meter.status(done, total);
     },
-    stop: () => undefined,
+    stop: () => clearInterval(timer),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The file that is being filled, written at any place and read back. */
 import { writeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
 /** A write that takes longer has waited for a disk, not for memory. */
@@ -18,6 +18,8 @@ export class DataFile {
 
   /** Opens what a former run left (made anew when it is gone), or starts over. */
   static async open(file: string, isResumed: boolean): Promise<DataFile> {
+    // a second name of a file in another tool's cache: not ours to write to
+    if (((await stat(file).catch(() => undefined))?.nlink ?? 1) > 1) await rm(file);
     const opened = isResumed ? open(file, 'r+').catch(() => open(file, 'w+')) : open(file, 'w+');
     return new DataFile(await opened);
   }

@@ -1,5 +1,6 @@
 /** What went wrong on the network, as the error that says who should act. Messages never carry secrets. */
 import { type FsbError, messageOf, NetworkError, NotFoundError, RefusedError } from '../util/errors.ts';
+import type { HttpProxy, TunnelError } from './proxy.ts';
 import { redactText, redactUrl } from './signed-url.ts';
 
 export interface FailedResponse {
@@ -12,6 +13,7 @@ export interface FailedResponse {
   readonly hasToken: boolean;
   /** Another address than `url` gave the answer. */
   readonly isRedirected?: boolean | undefined;
+  readonly proxy?: HttpProxy | undefined;
 }
 
 interface Meaning {
@@ -22,6 +24,7 @@ interface Meaning {
 }
 
 const TOKEN_HINT = 'accept the terms on its page and set HF_TOKEN to a token that may read it';
+const RERUN_HINT = 'run the same command again';
 const LATER_HINT = 'try again later, or pull from another source';
 
 /** By the hub's own error code, which is finer than the status: a missing repository answers 401 to strangers. */
@@ -55,7 +58,7 @@ const STATUS_MEANINGS: Readonly<Record<number, Meaning>> = {
     type: RefusedError,
     code: 'proxy-authentication',
     text: 'the proxy wants authentication',
-    hint: 'put user and password into HTTPS_PROXY',
+    hint: 'put user and password into HTTPS_PROXY, as in http://user:password@proxy:3128',
   },
   410: {
     type: RefusedError,
@@ -81,6 +84,19 @@ const REQUEST_REFUSED: Meaning = {
   text: 'the server refuses the request',
   hint: 'check the address, and that nothing between here and the server answers in its place',
 };
+/** Answers to CONNECT. The proxy tells of hosts that it cannot reach by a status of 500 and above. */
+const TUNNEL_FAILED: Meaning = {
+  type: NetworkError,
+  code: 'proxy-error',
+  text: 'the proxy has no connection to the server',
+  hint: 'try again later, or name hosts in NO_PROXY that need no proxy',
+};
+const TUNNEL_REFUSED: Meaning = {
+  type: RefusedError,
+  code: 'proxy-refused',
+  text: 'the proxy refuses a connection to the server',
+  hint: 'use a proxy that allows it, name hosts in NO_PROXY that need no proxy, or pull from another source',
+};
 const EXPIRED: Meaning = { ...STATUS_MEANINGS[410]!, text: 'the link has expired' };
 
 /** Causes that are worth a line of their own, by the code of the system, OpenSSL or undici error. */
@@ -93,36 +109,49 @@ const TRANSPORT_CAUSES: readonly (readonly [RegExp, string, string])[] = [
     'its TLS certificate is not trusted',
     'behind a company proxy set NODE_EXTRA_CA_CERTS',
   ],
-  [
-    /^(ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_RES_CONTENT_LENGTH_MISMATCH)$/,
-    'the connection broke',
-    'run the same command again',
-  ],
+  [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_RES_CONTENT_LENGTH_MISMATCH)$/, 'the connection broke', RERUN_HINT],
 ];
 
 /** The error for an answer that is not the wanted file. */
 export function statusError(response: FailedResponse): FsbError {
   const { type: ErrorType, code, text, hint } = meaningOf(response);
+  const { status, hasToken, proxy } = response;
   const url = redactUrl(response.url);
   const detail = serverMessage(response);
   const retryAfter = retryAfterMs(String(response.headers['retry-after'] ?? ''));
-  return new ErrorType(`${url}: ${text} (HTTP ${response.status}${detail && `, "${detail}"`})`, {
+  // only 407 is the proxy's own for sure; others may be the server's by way of it
+  const where = status === 407 ? placeOf(response.url, proxy) : url;
+  return new ErrorType(`${where}: ${text} (HTTP ${status}${detail && `, "${detail}"`})`, {
     code,
     hint:
-      hint === TOKEN_HINT && response.hasToken
-        ? 'the token that was sent may not read it: accept the terms on its page, or use another token'
-        : hint,
+      status === 407 && proxy?.authorization !== undefined
+        ? 'correct user and password in HTTPS_PROXY (special characters as %XX)'
+        : hint === TOKEN_HINT && hasToken
+          ? 'the token that was sent may not read it: accept the terms on its page, or use another token'
+          : hint,
     facts: {
       url,
-      status: response.status,
+      status,
       ...(retryAfter !== undefined && { retryAfterMs: retryAfter }),
       ...(response.isRedirected && { redirected: true }),
+      ...(proxy && { proxy: proxy.label }),
     },
   });
 }
 
+/** The error for a proxy that made no connection to the server. */
+export function tunnelError({ status, headers }: TunnelError, url: string, proxy: HttpProxy): FsbError {
+  if (status === 407) return statusError({ url, status, headers, body: '', hasToken: false, proxy });
+  const { type: ErrorType, code, text, hint } = status >= 400 && status < 500 ? TUNNEL_REFUSED : TUNNEL_FAILED;
+  return new ErrorType(`${placeOf(url, proxy)}: ${text} (HTTP ${status})`, {
+    code,
+    hint,
+    facts: { url: redactUrl(url), status, proxy: proxy.label },
+  });
+}
+
 /** The error for a connection that could not be made or broke. */
-export function transportError(error: unknown, url: string): NetworkError {
+export function transportError(error: unknown, url: string, proxy?: HttpProxy): NetworkError {
   const causes = causesOf(error);
   const code = causes.map((cause) => (cause as NodeJS.ErrnoException).code).find((c) => c !== undefined) ?? '';
   const [, text, hint] = TRANSPORT_CAUSES.find(([pattern]) => pattern.test(code)) ?? [
@@ -131,10 +160,10 @@ export function transportError(error: unknown, url: string): NetworkError {
     LATER_HINT,
   ];
   const detail = redactText(messageOf(causes.at(-1) ?? error));
-  return new NetworkError(`${redactUrl(url)}: ${text} (${detail || code})`, {
+  return new NetworkError(`${placeOf(url, proxy)}: ${text} (${detail || code})`, {
     code: 'connection-failed',
-    hint,
-    facts: { url: redactUrl(url), ...(code && { cause: code }) },
+    hint: proxy && hint !== RERUN_HINT ? `check that the proxy is up and right; ${hint}` : hint,
+    facts: { url: redactUrl(url), ...(code && { cause: code }), ...(proxy && { proxy: proxy.label }) },
     cause: error,
   });
 }
@@ -153,6 +182,10 @@ export function retryAfterMs(value: string, now = Date.now()): number | undefine
 }
 
 // --- internal ---
+
+function placeOf(url: string, proxy: HttpProxy | undefined): string {
+  return redactUrl(url) + (proxy ? ` through the proxy ${proxy.label}` : '');
+}
 
 function meaningOf({ status, headers, body }: FailedResponse): Meaning {
   const hubMeaning = HUB_CODES[String(headers['x-error-code'] ?? '')];

@@ -5,7 +5,8 @@
 import type { Dispatcher } from 'undici';
 import { NetworkError, RefusedError } from '../util/errors.ts';
 import { type ChunkHandler, type Exchange, exchange, HandlerError, steadyConnector } from './exchange.ts';
-import { isTransportError, statusError, transportError } from './http-errors.ts';
+import { isTransportError, statusError, transportError, tunnelError } from './http-errors.ts';
+import { type HttpProxy, openProxy, proxyFor, tunnelErrorOf } from './proxy.ts';
 import { redactUrl } from './signed-url.ts';
 
 export interface HttpOptions {
@@ -76,15 +77,22 @@ export function createHttpClient({
   connectTimeoutMs = 15_000,
   idleTimeoutMs = 60_000,
 }: HttpOptions = {}): HttpClient {
-  let agent: Promise<Dispatcher> | undefined;
-  const openAgent = async (): Promise<Dispatcher> => {
-    const { EnvHttpProxyAgent, buildConnector } = await import('undici');
-    return new EnvHttpProxyAgent({
+  const openDirect = async (): Promise<Dispatcher> => {
+    const { Agent, buildConnector } = await import('undici');
+    return new Agent({
       connect: steadyConnector(buildConnector, { timeout: connectTimeoutMs }),
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
-      proxyTunnel: false, // plain http is asked of a proxy as usual: most allow CONNECT to port 443 only
     });
+  };
+  /** By the proxy's URL; "" is the direct way. */
+  const ways = new Map<string, Promise<Dispatcher>>();
+  const wayTo = async (url: URL): Promise<Way> => {
+    const proxy = proxyFor(url);
+    const key = proxy?.url.href ?? '';
+    const opening = ways.get(key) ?? (proxy ? openProxy(proxy, { connectTimeoutMs, idleTimeoutMs }) : openDirect());
+    ways.set(key, opening);
+    return { dispatcher: await opening, proxy };
   };
   return {
     async get(url, options = {}) {
@@ -93,18 +101,26 @@ export function createHttpClient({
           code: 'offline',
           hint: 'unset FSB_OFFLINE and HF_HUB_OFFLINE, or import the files from a disk (fsb import)',
         });
-      agent ??= openAgent();
-      return getFollowing(await agent, url, options);
+      return getFollowing(wayTo, url, options);
     },
     async close() {
-      await (await agent)?.destroy();
+      for (const opening of ways.values()) await (await opening).destroy();
     },
   };
 }
 
 // --- internal ---
 
-async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: GetOptions): Promise<HttpResponse> {
+interface Way {
+  readonly dispatcher: Dispatcher;
+  readonly proxy: HttpProxy | undefined;
+}
+
+async function getFollowing(
+  wayTo: (url: URL) => Promise<Way>,
+  firstUrl: string,
+  options: GetOptions,
+): Promise<HttpResponse> {
   const { signal, token, range, ifRange } = options;
   let url = new URL(firstUrl);
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
@@ -117,7 +133,8 @@ async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: G
       ...(range && isStrong(ifRange) && { 'if-range': ifRange }),
       ...authorization(url, hasToken ? token.value : undefined),
     };
-    const named = <T>(work: Promise<T>): Promise<T> => work.catch((error) => rethrow(error, firstUrl, signal));
+    const { dispatcher, proxy } = await wayTo(url);
+    const named = <T>(work: Promise<T>): Promise<T> => work.catch((error) => rethrow(error, firstUrl, proxy, signal));
     const answer = await named(exchange(dispatcher, url, request, signal));
     const { status, headers } = answer;
     const location = headers.location;
@@ -143,7 +160,8 @@ async function getFollowing(dispatcher: Dispatcher, firstUrl: string, options: G
       };
     }
     const isRedirected = url.href !== new URL(firstUrl).href;
-    throw statusError({ url: firstUrl, status, headers, body: await readStart(answer), hasToken, isRedirected });
+    const body = await readStart(answer);
+    throw statusError({ url: firstUrl, status, headers, body, hasToken, isRedirected, proxy });
   }
   throw new NetworkError(`${redactUrl(firstUrl)}: more than ${MAX_REDIRECTS} redirects`, { code: 'redirect-loop' });
 }
@@ -208,10 +226,12 @@ function contentLength(headers: HttpResponse['headers']): number | undefined {
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
-function rethrow(error: unknown, url: string, signal: AbortSignal | undefined): never {
+function rethrow(error: unknown, url: string, proxy: HttpProxy | undefined, signal: AbortSignal | undefined): never {
   signal?.throwIfAborted();
   if (error instanceof HandlerError) throw error.cause;
-  throw isTransportError(error) ? transportError(error, url) : error;
+  const refusal = proxy && tunnelErrorOf(error);
+  if (refusal) throw tunnelError(refusal, url, proxy);
+  throw isTransportError(error) ? transportError(error, url, proxy) : error;
 }
 
 /** The body as an iterable: one chunk waits, copied, while the connection does. */

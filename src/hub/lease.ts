@@ -5,11 +5,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeError } from '../util/disk.ts';
 import { isSystemError, LockedError } from '../util/errors.ts';
+import { makeFolder } from '../util/files.ts';
 
 export interface LeaseOptions {
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +80,7 @@ export async function acquireLease(file: string, options: LeaseOptions = {}): Pr
 
 async function create(file: string, me: Owner): Promise<boolean> {
   try {
-    await mkdir(path.dirname(file), { recursive: true }); // a former owner removes it with its work
+    await makeFolder(path.dirname(file)); // a former owner removes it with its work
     const handle = await open(file, 'wx');
     await handle.write(JSON.stringify(me));
     await handle.close();
@@ -86,7 +88,7 @@ async function create(file: string, me: Owner): Promise<boolean> {
   } catch (error) {
     // ENOENT: it was removed between the two
     if (isSystemError(error, 'EEXIST') || isSystemError(error, 'ENOENT')) return false;
-    throw error;
+    throw writeError(error, file);
   }
 }
 
@@ -104,7 +106,11 @@ function hold(file: string, me: Owner, { heartbeatMs = 2000 }: LeaseOptions): Le
     lost: lost.signal,
     async release() {
       clearInterval(timer);
-      if ((await readOwner(file))?.token === me.token) await rm(file, { force: true });
+      try {
+        if ((await readOwner(file))?.token === me.token) await rm(file, { force: true });
+      } catch {
+        // Left behind, it is one whose owner is gone.
+      }
     },
   };
 }

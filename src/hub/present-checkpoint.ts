@@ -7,6 +7,8 @@ import type { PullOptions } from './pull-options.ts';
 import { type CheckpointRecord, RECORD_FILE, readRecord } from './record.ts';
 import type { TransferredFile } from './transfer-options.ts';
 
+const COMMIT = /^[0-9a-f]{40}$/;
+
 /** A folder that a former pull has filled. */
 export interface PresentCheckpoint {
   readonly name: string;
@@ -18,11 +20,11 @@ export interface PresentCheckpoint {
 
 /** The result for a folder which has everything already, else undefined. */
 export async function presentCheckpoint(
-  target: string | undefined,
+  target: string,
   options: PullOptions,
   revision: string | undefined,
 ): Promise<PresentCheckpoint | undefined> {
-  if (target === undefined || options.force) return undefined;
+  if (options.force) return undefined;
   const record = await readRecord(target).catch((error: unknown) => {
     if (error instanceof IntegrityError) return undefined; // a damaged record is a reason to pull again
     throw error;
@@ -36,10 +38,23 @@ export async function presentCheckpoint(
   return { name: options.name, revision: record.revision, path: target, files: record.files, bytesTransferred: 0 };
 }
 
-/** The folder to look into before any connection: fixed, or known by a commit that is asked for. */
-export function earlyTarget({ target, revision }: PullOptions): string | undefined {
-  if (typeof target === 'string') return target;
-  return revision !== undefined && /^[0-9a-f]{40}$/.test(revision) ? target(revision) : undefined;
+/**
+ * The folders to look into before any connection: fixed, or known by a commit that is asked for; offline, where nobody
+ * says which commit is meant, those that the same request has filled before, newest first.
+ */
+export async function earlyTargets({ target, revision, offline }: PullOptions): Promise<string[]> {
+  if (typeof target === 'string') return [target];
+  if (revision !== undefined && COMMIT.test(revision)) return [target(revision)];
+  if (!offline) return [];
+  const parent = path.dirname(target(undefined));
+  const names = await readdir(parent).catch(() => []); // nothing was ever pulled
+  const found: { folder: string; at: number }[] = [];
+  for (const folder of names.filter((name) => COMMIT.test(name)).map((name) => path.join(parent, name))) {
+    const record = await readRecord(folder).catch(() => undefined); // a damaged one is pulled again
+    if (record && record.requestedRevision === (revision ?? null))
+      found.push({ folder, at: (await stat(path.join(folder, RECORD_FILE))).mtimeMs });
+  }
+  return found.sort((a, b) => b.at - a.at).map(({ folder }) => folder);
 }
 
 /** The folder of this commit, absolute. */

@@ -10,10 +10,11 @@ import { IntegrityError } from '../util/errors.ts';
 import { adoptCachedFile, type CachedRepos } from './cached-files.ts';
 import { pinFirstUse } from './first-use.ts';
 import { withSources } from './open-sources.ts';
-import { earlyTarget, presentCheckpoint, requireReplaceable, targetFor } from './present-checkpoint.ts';
-import { FILES_AT_ONCE, pullFiles } from './pull-files.ts';
+import { earlyTargets, presentCheckpoint, requireReplaceable, targetFor } from './present-checkpoint.ts';
+import { FILES_AT_ONCE, type PullFilesOptions, pullFiles } from './pull-files.ts';
 import type { PullOptions } from './pull-options.ts';
 import { writeRecord } from './record.ts';
+import { isShardIndex, requireShards } from './shards.ts';
 import type { SourceFile, SourceSpec } from './sources/source.ts';
 import { stagingFolder, sweepStaging, withStaging } from './staging.ts';
 import { spaceFor, totalOf } from './total-bytes.ts';
@@ -63,8 +64,10 @@ export interface PullPlan {
 export async function pullModel(options: PullOptions): Promise<PullResult> {
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
-  const early = await presentCheckpoint(earlyTarget(options), options, options.revision);
-  if (early) return { ...early, seconds: seconds() };
+  for (const target of await earlyTargets(options)) {
+    const early = await presentCheckpoint(target, options, options.revision);
+    if (early) return { ...early, seconds: seconds() };
+  }
 
   return withSources(options, false, async ({ primary, listing, mirrorsOf, transfer, received }) => {
     const { onEvent, signal, name } = options;
@@ -97,7 +100,7 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
         await keepOnly(staging.folder, files);
         const space = listing.isHere ? 0 : spaceFor(files, FILES_AT_ONCE) - staging.heldBytes;
         await requireDiskSpace(target, space, `the checkpoint of ${name}`);
-        const done = await pullFiles(primary, files, staging.folder, {
+        const pulling = {
           ...transfer,
           journalFolder: staging.journalFolder,
           onEvent,
@@ -105,8 +108,16 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
           adopt: (file) =>
             adoptCachedFile(file, staging.folder, options.caches ?? {}, reposOf(options.sources), staging.signal),
           signal: staging.signal,
-        });
-        await pinUnhashed(options, files, done, staging.folder);
+        } satisfies PullFilesOptions;
+        const isIndex = new Set(files.filter(isShardIndex));
+        const indexes = await pullFiles(primary, [...isIndex], staging.folder, pulling);
+        // whoever chooses files wants a part
+        if (!asked.include.length && !asked.exclude.length) await requireShards(staging.folder, files, primary.label);
+        const others = files.filter((file) => !isIndex.has(file));
+        const done = [...indexes, ...(await pullFiles(primary, others, staging.folder, pulling))].sort(
+          inOrderOf(files),
+        );
+        await pinUnhashed(options, files, done, revision, staging.folder);
         await writeRecord(staging.folder, {
           name,
           source: primary.label,
@@ -157,17 +168,23 @@ async function pinUnhashed(
   { firstUseFile }: PullOptions,
   files: readonly SourceFile[],
   done: readonly TransferredFile[],
+  revision: string | undefined,
   folder: string,
 ): Promise<void> {
   if (firstUseFile === undefined) return;
   const unhashed = new Set(files.filter((f) => f.sha256 === undefined && f.gitSha1 === undefined).map((f) => f.path));
-  const remote = done.filter((file) => unhashed.has(file.path) && /^(archive:)?https?:/.test(file.source));
+  const remote = done.filter((file) => unhashed.has(file.path) && !/^(bundled|local|cache):/.test(file.source));
   try {
-    await pinFirstUse(firstUseFile, remote);
+    await pinFirstUse(firstUseFile, remote, revision);
   } catch (error) {
     if (error instanceof IntegrityError) await rm(folder, { recursive: true, force: true }); // not to be gone on with
     throw error;
   }
+}
+
+function inOrderOf(files: readonly SourceFile[]): (a: TransferredFile, b: TransferredFile) => number {
+  const order = new Map(files.map((file, at) => [file.path, at]));
+  return (a, b) => (order.get(a.path) ?? 0) - (order.get(b.path) ?? 0);
 }
 
 function reposOf(sources: readonly SourceSpec[]): CachedRepos {

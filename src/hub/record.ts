@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { pathExists } from '../util/files.ts';
+import { pathExists, syncFile } from '../util/files.ts';
 import { parseWith, readJson } from '../util/json.ts';
 import { unsafePathReason } from '../util/relative-path.ts';
 
@@ -44,7 +44,9 @@ export async function readRecord(folder: string): Promise<CheckpointRecord | und
   return parseWith(recordSchema, await readJson(file), file);
 }
 
-/** Writes the record; the folder is still a temporary one, so no rename is needed. */
+/** Writes the record; the folder is still a temporary one, so no rename is needed. Without it all would be fetched again. */
 export async function writeRecord(folder: string, record: Omit<CheckpointRecord, 'schema'>): Promise<void> {
-  await writeFile(path.join(folder, RECORD_FILE), `${JSON.stringify({ schema: SCHEMA_ID, ...record }, null, 2)}\n`);
+  const file = path.join(folder, RECORD_FILE);
+  await writeFile(file, `${JSON.stringify({ schema: SCHEMA_ID, ...record }, null, 2)}\n`);
+  await syncFile(file);
 }

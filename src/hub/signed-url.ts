@@ -23,10 +23,14 @@ export function redactUrl(url: string): string {
   return `${base}?${pairs.join('&')}`;
 }
 
-/** Any text (a server's or a library's message) with the secrets of URLs, bearer headers and hub tokens replaced. */
+/**
+ * Any text (a server's or a library's message) with the secrets of URLs, of parameters without one, of headers and of
+ * hubs replaced.
+ */
 export function redactText(text: string): string {
   return text
     .replace(/\w+:\/\/[^\s"'<>]+/g, redactUrl)
+    .replace(/([\w-]+)=([^\s&"'<>()]+)/g, (pair, name) => (SECRET_PARAMETER.test(name) ? `${name}=${HIDDEN}` : pair))
     .replace(/\b(bearer|basic)\s+[\w.~+/=-]+/gi, `$1 ${HIDDEN}`)
     .replace(/\bhf_[A-Za-z0-9]{8,}/g, HIDDEN);
 }

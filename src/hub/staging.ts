@@ -6,11 +6,11 @@
  *     <target>.partial/journals/   what of the unfinished ones is there
  *     <target>.partial/lease       who is working
  */
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writeError } from '../util/disk.ts';
-import { isSystemError, LockedError, UsageError } from '../util/errors.ts';
-import { replaceFolder } from '../util/files.ts';
+import { LockedError } from '../util/errors.ts';
+import { makeFolder, replaceFolder } from '../util/files.ts';
 import { acquireLease, type LeaseOptions } from './lease.ts';
 
 export interface Staging {
@@ -51,7 +51,7 @@ export function stagingFolder(target: string): string {
 export async function sweepStaging(target: string): Promise<void> {
   const root = stagingFolder(target);
   const names = await readdir(root).catch(() => undefined); // mostly there is none
-  if (names && !names.includes('files')) await rm(root, { recursive: true, force: true });
+  if (names && !names.includes('files')) await rm(root, { recursive: true, force: true }).catch(() => undefined); // in the way of nobody
 }
 
 /** Bytes that the files of a folder take on the disk: an unfinished file has holes. */
@@ -76,9 +76,7 @@ async function stageOnce<T>(
   const root = stagingFolder(target);
   const [folder, journalFolder] = [path.join(root, 'files'), path.join(root, 'journals')];
   await makeFolder(root);
-  const lease = await acquireLease(path.join(root, 'lease'), options).catch((error: unknown) => {
-    throw folderError(error, root);
-  });
+  const lease = await acquireLease(path.join(root, 'lease'), options);
   try {
     const early = await options.onLease();
     if (early !== undefined) {
@@ -96,28 +94,12 @@ async function stageOnce<T>(
     return result;
   } catch (error) {
     if (lease.lost.aborted && !options.signal?.aborted) throw lease.lost.reason;
-    if (!lease.lost.aborted && (await heldBytes(folder)) === 0) {
-      await rm(folder, { recursive: true, force: true });
-      await rm(journalFolder, { recursive: true, force: true });
-    }
+    if (!lease.lost.aborted && (await heldBytes(folder)) === 0)
+      for (const empty of [folder, journalFolder])
+        await rm(empty, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
     throw writeError(error, root);
   } finally {
     await lease.release();
     await rmdir(root).catch(() => undefined); // something is kept in it, or another process is already there
   }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw folderError(writeError(error, folder), folder);
-  });
-}
-
-function folderError(error: unknown, folder: string): unknown {
-  if (!['EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST'].some((code) => isSystemError(error, code))) return error;
-  return new UsageError(`${folder} cannot be written (${(error as NodeJS.ErrnoException).code})`, {
-    code: 'not-writable',
-    hint: 'set FSB_HOME to a folder that can be written',
-    cause: error,
-  });
 }

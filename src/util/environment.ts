@@ -1,5 +1,6 @@
 /**
- * Every environment variable that fsb reads, in one place. A flag of the command line wins over its variable.
+ * Every environment variable that fsb reads, in one place, but for those of proxies (hub/proxy.ts). A flag of the
+ * command line wins over its variable.
  */
 import os from 'node:os';
 import path from 'node:path';

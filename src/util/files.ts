@@ -3,7 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeError } from './disk.ts';
+import { notWritableError, writeError } from './disk.ts';
+import { isSystemError } from './errors.ts';
 
 /** True when something (file or folder) is at this path. */
 export async function pathExists(target: string): Promise<boolean> {
@@ -39,6 +40,14 @@ export async function sha256OfFile(file: string, signal?: AbortSignal): Promise<
   return hash.digest('hex');
 }
 
+/** Makes a folder and those above it, where they are missing. Throws UsageError (not-writable) where that cannot be. */
+export async function makeFolder(folder: string): Promise<void> {
+  const error = await mkdir(folder, { recursive: true }).then(() => undefined, reasonOf);
+  if (isSystemError(error, 'ENOTDIR') || isSystemError(error, 'EEXIST'))
+    throw notWritableError(folder, 'a file is in the place of a folder', error);
+  if (error) throw writeError(error, folder);
+}
+
 /** Total bytes of the regular files below a folder. */
 export async function folderSize(folder: string): Promise<number> {
   let total = 0;
@@ -64,7 +73,7 @@ export async function syncFile(file: string): Promise<void> {
 export async function writeTextFile(target: string, chunks: Iterable<string>): Promise<void> {
   const partial = `${target}.${randomBytes(4).toString('hex')}.partial`;
   try {
-    await mkdir(path.dirname(target), { recursive: true });
+    await makeFolder(path.dirname(target));
     await writeFile(partial, chunks);
     await syncFile(partial);
     await rename(partial, target);
@@ -82,7 +91,7 @@ export async function writeBytes(file: string, bytes: Uint8Array | string): Prom
     await rename(partial, file);
   } catch (error) {
     await rm(partial, { force: true });
-    throw error;
+    throw writeError(error, file);
   }
 }
 
@@ -92,14 +101,14 @@ export async function writeBytes(file: string, bytes: Uint8Array | string): Prom
  */
 export async function writeFolder<T>(target: string, work: (folder: string) => Promise<T>): Promise<T> {
   const partial = `${target}.${randomBytes(4).toString('hex')}.partial`;
-  await mkdir(partial, { recursive: true });
+  await makeFolder(partial);
   try {
     const result = await work(partial);
     await replaceFolder(partial, target);
     return result;
   } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
+    await rm(partial, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
+    throw writeError(error, target);
   }
 }
 
@@ -110,4 +119,13 @@ export async function replaceFolder(from: string, to: string): Promise<void> {
   await rename(to, old); // rename cannot replace a folder that is not empty
   await rename(from, to);
   await rm(old, { recursive: true, force: true });
+}
+
+// --- internal ---
+
+/** On a read-only disk a recursive mkdir says ENOENT (Node 20); a plain one says what it is. */
+async function reasonOf(error: NodeJS.ErrnoException): Promise<unknown> {
+  if (error.code !== 'ENOENT' || error.path === undefined) return error;
+  const plain = await mkdir(error.path).catch((reason: unknown) => reason);
+  return isSystemError(plain, 'EROFS') ? plain : error;
 }

@@ -62,9 +62,102 @@ const hostile: [string, Buffer, string][] = [
     'unsafe-archive',
   ],
   ['a bomb', writeZip([...MEMBERS, { name: '闻仲/bomb.bin', data: Buffer.alloc(8 << 20) }]), 'unsafe-archive'],
+  [
+    'a bomb that lies about its size',
+    writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: Buffer.alloc(8 << 20), sizeBytes: 10_000 }]),
+    'unsafe-archive',
+  ],
+  [
+    'an entry that unpacks to less than it says',
+    writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: DEFLATED, sizeBytes: DEFLATED.length + 1 }]),
+    'corrupt-archive',
+  ],
+  [
+    'a stored entry whose sizes differ',
+    writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: OTHER, method: 0, sizeBytes: OTHER.length + 1 }]),
+    'corrupt-archive',
+  ],
+  [
+    'an entry that reaches beyond its end',
+    writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: 'x', compressedBytes: 1e9 }]),
+    'corrupt-archive',
+  ],
+  [
+    'entries over each other',
+    writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: 'x', offset: 0 }]),
+    'unsafe-archive',
+  ],
+  ['a wrong CRC-32', writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: DEFLATED, crc32: 1 }]), 'crc-mismatch'],
+  [
+    'backslashes that lead out of the folder',
+    writeZip([...MEMBERS, { name: '..\\..\\x', data: 'x' }]),
+    'unsafe-archive',
+  ],
+  ['an encrypted entry', writeZip([...MEMBERS, { name: '闻仲/merges.txt', data: 'x', flags: 1 }]), 'encrypted-archive'],
   ['its end cut off', ZIP.subarray(0, -40), 'corrupt-archive'],
   ['no zip in it', Buffer.from('<html>'.repeat(100)), 'corrupt-archive'],
 ];
+
+/** Whether the server knows ranges or not. */
+describe.each<[string, FaultName]>([
+  ['with', 'none'],
+  ['without', '200 in place of 206'],
+])('a zip on a server %s ranges', (_with, fault) => {
+  it('has its names in GBK read as they are meant', async () => {
+    const gbk = (text: string): Buffer => Buffer.from(text, 'hex'); // 二郎神/
+    const parent = gbk('b6fec0c9c9f12f');
+    const named = MEMBERS.slice(0, 3).map(({ name, ...entry }) => ({
+      ...entry,
+      name: Buffer.concat([parent, Buffer.from(String(name).split('/')[1]!)]),
+    }));
+    const zip = writeZip([
+      ...named,
+      { name: Buffer.concat([parent, gbk('cbb5c3f7'), Buffer.from('.txt')]), data: 'x' },
+    ]);
+    await using server = await startFaultServer({ 'm.zip': { body: zip, fault } });
+    await pullModel(options(server.url, { include: ['*'] }));
+    expect((await readdir(path.join(folder, 'out'))).sort()).toEqual([
+      '.fsb-checkpoint.json',
+      'config.json',
+      'pytorch_model.bin',
+      'vocab.json',
+      '说明.txt',
+    ]);
+  });
+
+  it('is held to what it was at its first use, file by file, whatever its signature', async () => {
+    let body = ZIP;
+    await using server = await startFaultServer({
+      'm.zip': {
+        body: ZIP,
+        fault: (r) =>
+          serve({ ...r, body, end: Math.min(r.end, body.length), hasRange: r.hasRange && fault === 'none' }),
+      },
+    });
+    const firstUseFile = path.join(folder, 'first-use.json');
+    const pull = (signature: string) =>
+      outcome(
+        pullModel(
+          options(server.url, {
+            ...{ firstUseFile, force: true },
+            sources: [{ kind: 'archive', url: `${server.url}/files/m.zip?Expires=4102444800&Signature=${signature}` }],
+          }),
+        ),
+      );
+    expect(await pull('s3cr3t')).not.toBeInstanceOf(FsbError);
+    expect(await pull('0th3r')).not.toBeInstanceOf(FsbError);
+    expect(await readFile(firstUseFile, 'utf8')).not.toMatch(/s3cr3t|0th3r/);
+    // the same size, so that nothing else tells
+    body = writeZip(
+      MEMBERS.map((member) => (member.data === STORED ? { ...member, data: randomBody(STORED.length) } : member)),
+    );
+    expect(await pull('s3cr3t')).toMatchObject({
+      ...{ exitCode: 6, code: 'changed-since-first-use' },
+      message: expect.stringContaining('pytorch_model.bin'),
+    });
+    expect(sha256(await written('pytorch_model.bin'))).toBe(sha256(STORED));
+  });
+});
 
 describe('a zip on a server with ranges', () => {
   it('is planned from its directory, and gives its entries without what is beside them', async () => {

@@ -1,6 +1,4 @@
 /** A disk that is too small, or that runs full on the way: exit code 7, and nothing that was fetched is lost. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
 import { transferFile } from '../../src/hub/transfer.ts';
 import { writeZip } from '../util/zip-writer.ts';
+import { canMount, useDisks } from './disk.ts';
 import { REPO, randomBody, sha256, startFaultServer } from './fault-server.ts';
 
 process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost';
@@ -19,39 +18,13 @@ const NAME = 'pytorch_model.bin';
 const TEXT = Buffer.from(randomBody(3 << 20).toString('base64'));
 
 let folder = '';
-let mounted: string[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'fsb-disk-'));
 });
-afterEach(async () => {
-  for (const disk of mounted) execFileSync('umount', [disk]);
-  mounted = [];
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** A disk of so many bytes, in memory. */
-function smallDisk(bytes: number): string {
-  const disk = path.join(folder, `disk-${bytes}`);
-  mkdirSync(disk);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', disk], { stdio: 'pipe' });
-  mounted.push(disk);
-  return disk;
-}
-
-const canMount = ((): boolean => {
-  const disk = path.join(os.tmpdir(), `fsb-mount-${process.pid}`);
-  try {
-    mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=65536', 'tmpfs', disk], { stdio: 'pipe' });
-    execFileSync('umount', [disk]);
-    return true;
-  } catch {
-    console.warn('skipped: disks that run full (mounting one takes root on Linux)');
-    return false;
-  } finally {
-    void rm(disk, { recursive: true, force: true });
-  }
-})();
+const disks = useDisks();
+const smallDisk = (bytes: number): string => disks.mount(path.join(folder, `disk-${bytes}`), bytes);
 
 const options = (url: string, target: string, more: Partial<PullOptions> = {}): PullOptions => ({
   name: 'm',
@@ -64,7 +37,7 @@ const options = (url: string, target: string, more: Partial<PullOptions> = {}): 
   ...more,
 });
 
-describe.skipIf(!canMount)('a small disk', () => {
+describe.skipIf(!canMount('disks that run full'))('a small disk', () => {
   it('runs full on the way: what came stays, and the next run goes on from there', async () => {
     const disk = smallDisk(6 << 20);
     const target = path.join(disk, 'out');

@@ -3,8 +3,11 @@
  * A fault is a name in FAULTS; it is given the file's bytes and the number of the request for that file (0, 1, …).
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 export interface Request {
@@ -147,20 +150,30 @@ export interface FaultServer extends AsyncDisposable {
   sentBytes: number;
   /** Requests as "<path> <range>". */
   readonly requests: string[];
+  /** The Authorization headers that came, each once. */
+  readonly authorizations: Set<string>;
 }
+
+/** What NODE_EXTRA_CA_CERTS has to name so that a process trusts a server with TLS. */
+export const CERTIFICATE_FILE = fileURLToPath(new URL('../fixtures/tls/certificate.pem', import.meta.url));
+const KEY_FILE = fileURLToPath(new URL('../fixtures/tls/key.pem', import.meta.url));
 
 export const COMMIT = 'c'.repeat(40);
 export const REPO = 'IDEA-CCNL/Faulty';
 
 /**
- * The files as a Hugging Face repository REPO, as the ModelScope repository REPO, and at /files/<path>. With a rate,
- * connections are slowed down.
+ * The files as a Hugging Face repository REPO, as the ModelScope repository REPO, and at /files/<path>, over http or
+ * https. With a rate, connections are slowed down.
  */
-export async function startFaultServer(files: Readonly<Record<string, ServedFile>>, port = 0): Promise<FaultServer> {
+export async function startFaultServer(
+  files: Readonly<Record<string, ServedFile>>,
+  { tls = false, port = 0 }: { readonly tls?: boolean; readonly port?: number } = {},
+): Promise<FaultServer> {
   const counts = new Map<string, number>();
-  const state = { sentBytes: 0, requests: [] as string[] };
-  const server = createServer((request, response) => {
+  const state = { sentBytes: 0, requests: [] as string[], authorizations: new Set<string>() };
+  const listener: RequestListener = (request, response) => {
     const url = new URL(request.url ?? '/', 'http://x');
+    if (request.headers.authorization) state.authorizations.add(request.headers.authorization);
     const listing = listingOf(url, files);
     if (listing !== undefined)
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(listing));
@@ -182,11 +195,14 @@ export async function startFaultServer(files: Readonly<Record<string, ServedFile
       response,
       body: file.body,
     });
-  });
+  };
+  const server = tls
+    ? createTlsServer({ key: readFileSync(KEY_FILE), cert: readFileSync(CERTIFICATE_FILE) }, listener)
+    : createServer(listener);
   server.on('clientError', (_error, socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return Object.assign(state, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

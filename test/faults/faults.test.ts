@@ -295,6 +295,28 @@ describe('several places for one file', () => {
     ]);
   });
 
+  it.each<[FaultName, number]>([
+    ['one bit flipped, always', 0],
+    ['none', 6],
+  ])('bytes that are wrong at the first (%s) are never kept: exit code %i', async (fault, exitCode) => {
+    // the first lies in its bytes, or both tell another hash than their bytes have
+    const listedSha256 = exitCode === 0 ? undefined : 'a'.repeat(64);
+    await using server = await startFaultServer({ [NAME]: { body: BODY, fault, listedSha256, rate: 1e7 } });
+    await using mirror = await startFaultServer({ [NAME]: { body: BODY, listedSha256, rate: 1e7 } });
+    const events: PullEvent[] = [];
+    const result = await outcome(pullModel(mirrored(server.url, mirror.url, events)));
+    if (exitCode === 0) {
+      expect(result).toMatchObject({ files: [{ sha256: sha256(BODY) }] });
+      expect(events.filter((event) => event.type === 'passed-over')).toMatchObject([
+        { source: `huggingface:${REPO}`, reason: expect.stringMatching(/other bytes/) },
+      ]);
+    } else {
+      expect(result).toMatchObject({ exitCode, code: 'hash-mismatch' });
+      expect(await readFile(path.join(folder, 'out', NAME)).catch(() => 'absent')).toBe('absent');
+      expect(await readFile(path.join(folder, 'out.partial/files', NAME)).catch(() => 'absent')).toBe('absent');
+    }
+  });
+
   it('a mirror that lists another hash is never asked for a byte', async () => {
     await using server = await startFaultServer({ [NAME]: { body: BODY, rate: 1e6 } });
     await using other = await startFaultServer({ [NAME]: { body: randomBody(BODY.length) } });

@@ -1,80 +1,15 @@
-/** The program itself, as processes: killed at any moment, started twice, interrupted, without room or rights. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+/** The program itself, as processes: killed at any moment, started twice, interrupted, without room. */
+import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FSB } from '../helpers/run-fsb.ts';
-import {
-  COMMIT,
-  type FaultServer,
-  REPO,
-  randomBody,
-  type ServedFile,
-  sha256,
-  startFaultServer,
-} from './fault-server.ts';
+import { describe, expect, it } from 'vitest';
+import { COMMIT, type FaultServer, REPO, randomBody, sha256, startFaultServer } from './fault-server.ts';
+import { canPreload, preload } from './preload.ts';
+import { CONFIG, CONNECTIONS, NAME, served, usePullHome } from './pull-process.ts';
 
 const PIECE_BYTES = 4 << 20;
-const CONNECTIONS = 3;
-const NAME = 'pytorch_model.bin';
-const CONFIG = { body: Buffer.from('{"model_type":"bert"}') };
 
-let home = '';
-beforeEach(async () => {
-  home = await mkdtemp(path.join(os.tmpdir(), 'fsb-processes-'));
-  const entry = {
-    title: { zh: '坏网', en: 'Faulty' },
-    series: 'erlangshen',
-    architecture: 'bert',
-    tasks: ['fill-mask'],
-    sources: [{ kind: 'huggingface', repo: REPO }],
-  };
-  await writeFile(path.join(home, 'registry.json'), JSON.stringify({ models: { faulty: await modelEntry(entry) } }));
-});
-afterEach(() => rm(home, { recursive: true, force: true }));
-
-/** A real entry with another name and source, so that the test knows nothing of the registry's other fields. */
-async function modelEntry(changes: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const registry = JSON.parse(await readFile(path.join(path.dirname(FSB), '../registry.json'), 'utf8'));
-  const { aliases: _, published: __, prompts: ___, ...rest } = registry.models['erlangshen-1.3b'];
-  return { ...rest, title: changes.title, sources: changes.sources };
-}
-
-interface Running {
-  readonly done: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
-  kill(signal: NodeJS.Signals): void;
-}
-
-function pull(server: FaultServer, more: readonly string[] = [], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [FSB, 'pull', 'faulty', '--connections', String(CONNECTIONS), ...more], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOME: home,
-      FSB_HOME: path.join(home, 'fsb'),
-      FSB_REGISTRY: path.join(home, 'registry.json'),
-      HF_ENDPOINT: server.url,
-      NO_PROXY: '127.0.0.1',
-      LANG: 'C.UTF-8',
-      ...env,
-    },
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  const done = new Promise<Awaited<Running['done']>>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
-  );
-  return { done, kill: (signal) => child.kill(signal) };
-}
-
-const checkpoint = (): string => path.join(home, 'fsb/checkpoints/faulty', COMMIT);
-const served = (file: ServedFile): Record<string, ServedFile> => ({ 'config.json': CONFIG, [NAME]: file });
+const { at, pull, checkpoint } = usePullHome();
 
 describe('kill -9', () => {
   it('at any moment costs at most a piece per connection', async () => {
@@ -155,16 +90,11 @@ static int lie(void) {
 int flock(int fd, int operation) { return lie(); }
 int lockf(int fd, int command, off_t length) { return lie(); }
 `;
-const compiler = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0);
-const canLie = process.platform === 'linux' && compiler !== undefined;
-if (!canLie) console.warn('skipped: a file system where flock lies (takes Linux and a C compiler)');
 
-describe.skipIf(!canLie)('where flock lies', () => {
+describe.skipIf(!canPreload('a file system where flock lies'))('where flock lies', () => {
   it('two processes still do the work once, and the second takes over when the first is killed', async () => {
-    const [source, library, calls] = ['lying.c', 'lying.so', 'calls'].map((name) => path.join(home, name));
-    await writeFile(source!, LYING_LOCKS);
-    execFileSync(compiler!, ['-shared', '-fPIC', '-w', '-o', library!, source!]);
-    const env = { LD_PRELOAD: library!, LYING_LOCKS: calls! };
+    const calls = at('calls');
+    const env = { ...preload(at('lying.so'), LYING_LOCKS), LYING_LOCKS: calls };
     const body = randomBody(4 * PIECE_BYTES);
     await using server = await startFaultServer(served({ body, rate: 3e6 }));
     const [first, second] = [pull(server, [], env), pull(server, [], env)];
@@ -176,7 +106,52 @@ describe.skipIf(!canLie)('where flock lies', () => {
     // what the killed one had not finished comes twice, nothing else
     expect(server.sentBytes).toBeLessThan(body.length + CONNECTIONS * PIECE_BYTES + 1e6);
     // nothing was asked of the locks that lie
-    expect(await readFile(calls!).catch(() => 'no call')).toBe('no call');
+    expect(await readFile(calls).catch(() => 'no call')).toBe('no call');
+  });
+});
+
+/** Writes what is flushed and renamed, in order, to $CALLS. */
+const NOTED_CALLS = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void note(const char *what, const char *first, const char *second) {
+  char line[8192];
+  int length = snprintf(line, sizeof line, "%s %s %s\\n", what, first, second);
+  int file = open(getenv("CALLS"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (file >= 0) { write(file, line, length); close(file); }
+}
+static void note_flush(int fd) {
+  char link[64], path[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  path[length < 0 ? 0 : length] = 0;
+  note("flush", path, "");
+}
+int fsync(int fd) { note_flush(fd); return ((int (*)(int)) dlsym(RTLD_NEXT, "fsync"))(fd); }
+int fdatasync(int fd) { note_flush(fd); return ((int (*)(int)) dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+int rename(const char *from, const char *to) {
+  note("rename", from, to);
+  return ((int (*)(const char *, const char *)) dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+`;
+
+describe.skipIf(!canPreload('that files are flushed before they get their names'))('a power cut', () => {
+  it('finds no file with its final name that was not flushed before', async () => {
+    const env = { ...preload(at('noting.so'), NOTED_CALLS), CALLS: at('calls') };
+    const body = randomBody(2 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body }));
+    expect(await pull(server, [], env).done).toMatchObject({ code: 0 });
+    const calls = (await readFile(at('calls'), 'utf8')).trim().split('\n');
+    const last = calls.findIndex((call) => call.startsWith('rename ') && call.endsWith(` ${checkpoint()}`));
+    const [, staging] = calls[last]!.split(' ');
+    for (const name of await readdir(checkpoint())) {
+      const flushed = calls.indexOf(`flush ${path.join(staging!, name)} `);
+      expect({ name, isFlushed: flushed >= 0 && flushed < last }).toEqual({ name, isFlushed: true });
+    }
   });
 });
 
@@ -199,7 +174,7 @@ describe('interrupts', () => {
   });
 });
 
-describe('without room or rights', () => {
+describe('without room', () => {
   it('a disk that is too small is known before a byte of weights', async () => {
     const body = randomBody(1000);
     await using server = await startFaultServer(served({ body }));
@@ -212,18 +187,9 @@ describe('without room or rights', () => {
         name: 'faulty',
         sources: [{ kind: 'huggingface', repo: REPO }],
         huggingFaceEndpoint: await hugeListing(server),
-        target: path.join(home, 'out'),
+        target: at('out'),
       }),
     ).rejects.toMatchObject({ code: 'disk-full', exitCode: 7 });
-  });
-
-  it('a home that cannot be written is a clear error', async () => {
-    await mkdir(path.join(home, 'fsb'));
-    await writeFile(path.join(home, 'fsb/checkpoints'), 'a file where a folder should be');
-    await using server = await startFaultServer(served({ body: randomBody(1000) }));
-    const { code, stderr } = await pull(server).done;
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/cannot be written.*\n.*FSB_HOME/);
   });
 });
 
@@ -244,6 +210,40 @@ describe('--dry-run', () => {
     await pull(server).done;
     expect(JSON.parse((await pull(server, ['--dry-run', '--json']).done).stdout)).toMatchObject({ missingBytes: 0 });
     expect((await pull(server, ['--max-rate', 'fast']).done).code).toBe(2);
+  });
+
+  it('says what an interrupted pull has left', async () => {
+    const body = randomBody(8 * PIECE_BYTES);
+    await using server = await startFaultServer(served({ body, rate: 12e6 }));
+    const running = pull(server);
+    while (server.sentBytes < (CONNECTIONS + 1) * PIECE_BYTES) await sleep(20);
+    running.kill('SIGINT');
+    expect((await running.done).code).toBe(130);
+    const plan = JSON.parse((await pull(server, ['--dry-run', '--json']).done).stdout);
+    const held = plan.files.find((file: { path: string }) => file.path === NAME).heldBytes;
+    expect(held).toBeGreaterThanOrEqual(PIECE_BYTES);
+    expect(held).toBeLessThan(body.length);
+    expect(plan.missingBytes).toBe(plan.totalBytes - held - CONFIG.body.length);
+    expect((await pull(server, ['--dry-run']).done).stdout).toMatch(
+      /pytorch_model\.bin\t33\.6 MB\t\d+(\.\d+)? MB here/,
+    );
+  });
+});
+
+describe('offline', () => {
+  it('names what is missing, asks nobody, and takes what is here', async () => {
+    const offline = { FSB_OFFLINE: '1' };
+    await using server = await startFaultServer(served({ body: randomBody(1000) }));
+    const missing = await pull(server, [], offline).done;
+    expect(missing.code).toBe(4);
+    expect(missing.stderr).toMatch(
+      new RegExp(`huggingface:${REPO} is needed, is not on this machine, and fsb is offline\n.*FSB_OFFLINE`),
+    );
+    expect(server.requests).toEqual([]);
+    expect((await pull(server).done).code).toBe(0);
+    const asked = server.requests.length;
+    expect(await pull(server, [], offline).done).toMatchObject({ code: 0, stdout: `${checkpoint()}\n` });
+    expect(server.requests).toHaveLength(asked);
   });
 });
 

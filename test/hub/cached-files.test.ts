@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { adoptCachedFile } from '../../src/hub/cached-files.ts';
 import { pullModel } from '../../src/hub/pull.ts';
-import { useScratch } from './scratch.ts';
-import { COMMIT, hubRoutes, startServer } from './server.ts';
+import { errorOf, useScratch } from './scratch.ts';
+import { COMMIT, hubRoutes, startServer, status } from './server.ts';
 
 const scratch = useScratch();
 const REPO = 'IDEA-CCNL/Wenzhong-GPT2-110M';
@@ -18,6 +20,12 @@ async function write(text: string, ...segments: string[]): Promise<void> {
   await mkdir(path.dirname(scratch(...segments)), { recursive: true });
   await writeFile(scratch(...segments), text);
 }
+
+/** A folder on another disk than the tests' own: they can be linked on none, cloned on none. */
+const otherDisk = ['/dev/shm'].find((folder) => {
+  const [here, there] = [os.tmpdir(), folder].map((name) => statSync(name, { throwIfNoEntry: false })?.dev);
+  return there !== undefined && here !== there;
+});
 
 const adopt = () =>
   adoptCachedFile(FILE, scratch('out'), { huggingFace: scratch('hf'), modelScope: scratch('ms') }, repos);
@@ -44,12 +52,63 @@ describe('adoptCachedFile', () => {
     expect(await readFile(scratch(...segments), 'utf8')).toBe(WEIGHTS);
   });
 
-  it('follows links to where the bytes are', async () => {
-    await write(WEIGHTS, 'elsewhere');
-    const snapshot = scratch('hf/models--IDEA-CCNL--Wenzhong-GPT2-110M/snapshots', COMMIT);
-    await mkdir(snapshot, { recursive: true });
-    await symlink(scratch('elsewhere'), path.join(snapshot, FILE.path));
+  const linked: [what: string, link: string, target: string][] = [
+    [
+      'of a snapshot',
+      `hf/models--IDEA-CCNL--Wenzhong-GPT2-110M/snapshots/${COMMIT}/${FILE.path}`,
+      'elsewhere/pytorch_model.bin',
+    ],
+    ['of a blob', `hf/models--x--y/blobs/${FILE.sha256}`, 'elsewhere/pytorch_model.bin'],
+    ['of the repository', 'hf/models--IDEA-CCNL--Wenzhong-GPT2-110M', 'elsewhere'],
+    ['of ModelScope’s file', `ms/models/Fengshenbang/Wenzhong___110M/${FILE.path}`, 'elsewhere/pytorch_model.bin'],
+    ['of ModelScope’s folder', 'ms/models/Fengshenbang/Wenzhong___110M', 'elsewhere'],
+    ['of the cache', 'hf', 'elsewhere'],
+  ];
+  it.each(linked)('follows a link %s to where the bytes are', async (_what, link, target) => {
+    await write(WEIGHTS, 'elsewhere/pytorch_model.bin');
+    await write(WEIGHTS, 'elsewhere/blobs', FILE.sha256);
+    await write(WEIGHTS, 'elsewhere/models--x--y/blobs', FILE.sha256);
+    await mkdir(path.dirname(scratch(link)), { recursive: true });
+    await symlink(scratch(target), scratch(link));
     expect(await adopt()).toMatchObject({ sha256: FILE.sha256 });
+    expect((await lstat(scratch('out', FILE.path))).isFile()).toBe(true);
+  });
+
+  it('passes over links that lead nowhere or in a circle', async () => {
+    const blobs = scratch('hf/models--IDEA-CCNL--Wenzhong-GPT2-110M/blobs');
+    await mkdir(blobs, { recursive: true });
+    await symlink(scratch('nowhere'), path.join(blobs, FILE.sha256));
+    expect(await adopt()).toBeUndefined();
+    await rm(path.join(blobs, FILE.sha256));
+    await symlink(FILE.sha256, path.join(blobs, FILE.sha256));
+    expect(await adopt()).toBeUndefined();
+  });
+
+  it('takes no second room on the disk where both are on one', async () => {
+    await write(WEIGHTS, 'hf/models--x--y/blobs', FILE.sha256);
+    await adopt();
+    const [ours, theirs] = await Promise.all([
+      stat(scratch('out', FILE.path)),
+      stat(scratch('hf/models--x--y/blobs', FILE.sha256)),
+    ]);
+    // a clone has an inode of its own, and shares its blocks where no one sees it
+    if (ours.ino !== theirs.ino) expect(ours.nlink).toBe(1);
+    else expect(ours.nlink).toBe(2);
+  });
+
+  it.runIf(otherDisk !== undefined)('copies from another disk', async () => {
+    const hf = await mkdtemp(path.join(otherDisk!, 'fsb-cache-'));
+    try {
+      await mkdir(path.join(hf, 'models--x--y/blobs'), { recursive: true });
+      await writeFile(path.join(hf, 'models--x--y/blobs', FILE.sha256), WEIGHTS);
+      expect(await adoptCachedFile(FILE, scratch('out'), { huggingFace: hf }, repos)).toMatchObject({
+        sha256: FILE.sha256,
+      });
+      expect(await readFile(scratch('out', FILE.path), 'utf8')).toBe(WEIGHTS);
+      expect((await stat(scratch('out', FILE.path))).nlink).toBe(1);
+    } finally {
+      await rm(hf, { recursive: true });
+    }
   });
 
   it('leaves what is named right and is wrong', async () => {
@@ -82,5 +141,33 @@ describe('pulling what another tool has', () => {
       `huggingface:${REPO}`,
       'cache:huggingface/models--IDEA-CCNL--Wenzhong-GPT2-110M',
     ]);
+  });
+
+  it('never writes to the cache, not even when the next run wants other bytes under the same name', async () => {
+    const blob = ['hf/models--IDEA-CCNL--Wenzhong-GPT2-110M/blobs', FILE.sha256];
+    await write(WEIGHTS, ...blob);
+    const pull = (url: string) =>
+      pullModel({
+        name: 'm',
+        sources: [{ kind: 'huggingface', repo: REPO }],
+        target: scratch('out'),
+        huggingFaceEndpoint: url,
+        caches: { huggingFace: scratch('hf') },
+        retry: { attempts: 1 },
+      });
+    const files = { 'config.json': { content: '{}' }, [FILE.path]: { content: WEIGHTS, lfs: true } };
+    const refuse = status(500);
+    await using failing = await startServer({
+      ...hubRoutes(REPO, files),
+      [`/${REPO}/resolve/${COMMIT}/config.json`]: (request, response) =>
+        void setTimeout(() => refuse(request, response), 300),
+    });
+    await errorOf(pull(failing.url));
+    expect((await stat(scratch('out.partial/files', FILE.path))).size).toBe(WEIGHTS.length);
+    const newer = 'newer weights';
+    await using server = await startServer(hubRoutes(REPO, { ...files, [FILE.path]: { content: newer, lfs: true } }));
+    await pull(server.url);
+    expect(await readFile(scratch('out', FILE.path), 'utf8')).toBe(newer);
+    expect(await readFile(scratch(...blob), 'utf8')).toBe(WEIGHTS);
   });
 });

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { link, readFile, writeFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { DataFile } from '../../src/hub/data-file.ts';
@@ -29,5 +29,16 @@ describe('DataFile', () => {
     expect(await readFile(scratch('f'), 'utf8')).toBe('');
     await (await DataFile.open(scratch('gone'), true)).close();
     expect(await readFile(scratch('gone'), 'utf8')).toBe('');
+  });
+
+  it.each([true, false])('leaves the bytes alone that another name has too (resumed: %s)', async (isResumed) => {
+    await writeFile(scratch('theirs'), 'theirs');
+    await link(scratch('theirs'), scratch('f'));
+    const file = await DataFile.open(scratch('f'), isResumed);
+    await file.write(Buffer.from('ours'), 0);
+    await file.seal(4);
+    await file.close();
+    expect(await readFile(scratch('theirs'), 'utf8')).toBe('theirs');
+    expect(await readFile(scratch('f'), 'utf8')).toBe('ours');
   });
 });

@@ -41,7 +41,7 @@ const zip = writeZip(
 );
 const future = 4102444800; // 2100-01-01
 
-const hubPull = (server: TestServer, more: Partial<PullOptions> = {}): PullOptions => ({
+const hubPull = (server: Pick<TestServer, 'url'>, more: Partial<PullOptions> = {}): PullOptions => ({
   name: 'wenzhong-110m',
   sources: [{ kind: 'huggingface', repo: REPO }],
   target: scratch('out'),
@@ -128,6 +128,79 @@ describe('pulling from a hub', () => {
     expect(await pullModel(hubPull(server, { target, revision: COMMIT, offline: true }))).toMatchObject({
       bytesTransferred: 0,
     });
+  });
+
+  it('takes offline what the same request has brought before, the newest of it, and names what is missing', async () => {
+    const target = (revision: string | undefined): string => scratch(revision ?? 'local');
+    const offline = (more: Partial<PullOptions> = {}) =>
+      pullModel(hubPull({ url: 'http://127.0.0.1:9' }, { target, offline: true, ...more }));
+    expect(await errorOf(offline())).toMatchObject({ code: 'offline', facts: { missing: [`huggingface:${REPO}`] } });
+    await using server = await startServer(hubRoutes(REPO, FILES));
+    await pullModel(hubPull(server, { target }));
+    expect(await offline()).toMatchObject({ bytesTransferred: 0, path: scratch(COMMIT), revision: COMMIT });
+    for (const other of [{ revision: 'v2' }, { exclude: ['vocab.*'] }, { force: true }])
+      expect(await errorOf(offline(other))).toMatchObject({ code: 'offline' });
+    await rm(scratch(COMMIT, 'vocab.json'));
+    expect(await errorOf(offline())).toMatchObject({ code: 'offline' });
+  });
+
+  const index = (...shards: string[]): string =>
+    JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(shards.map((shard, at) => [`t${at}`, shard])) });
+  const SHARDS = ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'] as const;
+  const sharded = {
+    'config.json': FILES['config.json']!,
+    'pytorch_model.bin.index.json': { content: index(...SHARDS, SHARDS[0]) },
+    [SHARDS[0]]: { content: 'one', lfs: true },
+  };
+
+  it('names the shards that a repository lacks before it fetches those it has', async () => {
+    await using server = await startServer(hubRoutes(REPO, sharded));
+    const error = await errorOf(pullModel(hubPull(server)));
+    expect(error).toMatchObject({ code: 'shards-missing', exitCode: 3, facts: { missing: [SHARDS[1]] } });
+    expect(error.message).toContain(`lists 2 files of weights, missing ${SHARDS[1]}`);
+    expect(server.requests.some((request) => request.includes(SHARDS[0]))).toBe(false);
+    expect(await readdir(scratch())).not.toContain('out');
+    // whoever asks for a part gets it
+    const part = await pullModel(hubPull(server, { include: ['*.json', '*.bin'] }));
+    expect(part.files.map((file) => file.path)).toEqual(Object.keys(sharded));
+  });
+
+  it('takes a checkpoint in several files whole', async () => {
+    const files = { ...sharded, [SHARDS[1]]: { content: 'two', lfs: true } };
+    await using server = await startServer(hubRoutes(REPO, files));
+    expect((await pullModel(hubPull(server))).files.map((file) => file.path)).toEqual(Object.keys(files));
+  });
+
+  it.each([
+    ['no JSON', 'nonsense', 'malformed-json'],
+    ['another document', '{"weight_map": 7}', 'malformed-document'],
+  ])('refuses an index that is %s', async (_what, content, code) => {
+    const files = { ...sharded, 'pytorch_model.bin.index.json': { content } };
+    await using server = await startServer(hubRoutes(REPO, files));
+    expect(await errorOf(pullModel(hubPull(server)))).toMatchObject({ code, exitCode: 6 });
+  });
+
+  it('holds files of a commit whose hash nobody gives to what they were the first time', async () => {
+    let weights = 'weights';
+    const siblings = [{ rfilename: 'pytorch_model.bin', size: 7 }];
+    const listing = (sha: string) => status(200, {}, JSON.stringify({ id: REPO, sha, siblings }));
+    const routes: Record<string, Handler> = {
+      [`/api/models/${REPO}/revision/main`]: listing(COMMIT),
+      [WEIGHTS_URL]: (request, response) => bytes(weights)(request, response),
+    };
+    await using server = await startServer(routes);
+    const firstUseFile = scratch('first-use.json');
+    const pull = () => pullModel(hubPull(server, { firstUseFile, force: true }));
+    await pull();
+    weights = 'Weights';
+    expect(await errorOf(pull())).toMatchObject({ code: 'changed-since-first-use', exitCode: 6 });
+    expect(await readFile(scratch('out/pytorch_model.bin'), 'utf8')).toBe('weights');
+    // another commit may have others
+    const next = 'e'.repeat(40);
+    routes[`/api/models/${REPO}/revision/main`] = listing(next);
+    routes[`/${REPO}/resolve/${next}/pytorch_model.bin`] = bytes(weights);
+    await pull();
+    expect(await readFile(scratch('out/pytorch_model.bin'), 'utf8')).toBe('Weights');
   });
 
   it('keeps the token from the host that a file is redirected to', async () => {

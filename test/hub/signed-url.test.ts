@@ -30,6 +30,9 @@ describe('redactUrl', () => {
     expect(redactText(`GET ${OBS} failed, Authorization: Bearer hf_abcdefgh12345 was sent; hf_abcdefgh12345`)).toBe(
       `GET ${redactUrl(OBS)} failed, Authorization: Bearer *** was sent; ***`,
     );
+    expect(redactText('expired: Signature=abc%2B&Expires=1 (AccessKeyId=AKIA123) n=7')).toBe(
+      'expired: Signature=***&Expires=1 (AccessKeyId=***) n=7',
+    );
   });
 });
 

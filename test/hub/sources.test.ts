@@ -8,6 +8,7 @@ import { bundledSource } from '../../src/hub/sources/bundled.ts';
 import { fileNameOf, httpSource } from '../../src/hub/sources/http.ts';
 import { huggingFaceSource } from '../../src/hub/sources/huggingface.ts';
 import { localSource } from '../../src/hub/sources/local.ts';
+import { modelScopeSource } from '../../src/hub/sources/modelscope.ts';
 import type { Source } from '../../src/hub/sources/source.ts';
 import { sha256OfFile } from '../../src/util/files.ts';
 import { writeZip } from '../util/zip-writer.ts';
@@ -146,6 +147,72 @@ describe('huggingFaceSource', () => {
 
   it.each(['a/b/c', '../b', 'a b', ''])('refuses %j as a repository', (repo) => {
     expect(() => huggingFaceSource({ repo }, createHttpClient())).toThrow(/expected a repository like/);
+  });
+});
+
+describe('modelScopeSource', () => {
+  const base = '/api/v1/models/Fengshenbang/x';
+  const HASH = 'ab'.repeat(32);
+  const listingOf = (files: unknown, more: object = {}): string =>
+    JSON.stringify({ Code: 200, Success: true, Data: { Files: files }, ...more });
+  const blob = (Path: string, more: object = {}) => ({
+    Path,
+    Type: 'blob',
+    Size: 7,
+    Sha256: HASH.toUpperCase(),
+    ...more,
+  });
+  const open = (options: Partial<Parameters<typeof modelScopeSource>[0]>, http: HttpClient) =>
+    modelScopeSource({ repo: 'Fengshenbang/x', ...options }, http);
+
+  it.each([
+    [undefined, 'master'],
+    ['v1.0', 'v1.0'],
+  ])('revision %s: lists every file with its sha256 and reads it at %s', async (revision, asked) => {
+    const files = [blob('模型 1.bin'), blob('d', { Type: 'tree' }), blob('config.json', { Sha256: null, Size: null })];
+    await using server = await startServer({
+      [`${base}/repo/files`]: status(200, {}, listingOf(files)),
+      [`${base}/repo`]: bytes('weights'),
+    });
+    const http = createHttpClient();
+    const source = open({ revision, endpoint: `${server.url}/` }, http);
+    expect(await source.list()).toEqual({
+      revision: undefined,
+      files: [{ path: '模型 1.bin', sizeBytes: 7, sha256: HASH }, { path: 'config.json' }],
+    });
+    expect(await read(source, '模型 1.bin', 3)).toBe('ghts');
+    await http.close();
+    const queries = server.requests.map((request) => new URL(request.split(' ')[0]!, server.url).searchParams);
+    expect(queries.map((query) => query.get('Revision'))).toEqual([asked, asked]);
+    expect(queries[1]?.get('FilePath')).toBe('模型 1.bin');
+  });
+
+  it.each([
+    [
+      'a repository that is not there',
+      listingOf(null, { Success: false, Message: 'not found' }),
+      'repository-not-found',
+      3,
+    ],
+    ['a path that leaves the folder', listingOf([blob('../../.bashrc')]), 'unsafe-path', 6],
+    ['a hash that is none', listingOf([blob('a', { Sha256: 'x' })]), 'malformed-document', 6],
+    ['a login page', '<html>Please log in</html>', 'unexpected-answer', 4],
+  ])('refuses %s', async (_what, body, code, exitCode) => {
+    await using server = await startServer({ [`${base}/repo/files`]: status(200, {}, body) });
+    const http = createHttpClient();
+    expect(await errorOf(open({ endpoint: server.url }, http).list())).toMatchObject({ code, exitCode });
+    await http.close();
+  });
+
+  it('has no commits: one that is asked for is Hugging Face’s, and its main is ModelScope’s master', async () => {
+    await using server = await startServer({ [`${base}/repo/files`]: status(200, {}, listingOf([blob('a.bin')])) });
+    const { openSource } = await import('../../src/hub/choose-source.ts');
+    const http = createHttpClient();
+    const context = { http, modelScopeEndpoint: server.url } as Parameters<typeof openSource>[1];
+    for (const revision of ['main', 'f'.repeat(40), 'v2'])
+      await (await openSource({ kind: 'modelscope', repo: 'Fengshenbang/x' }, { ...context, revision })).list();
+    await http.close();
+    expect(server.requests.map((request) => /Revision=(\w+)/.exec(request)?.[1])).toEqual(['master', 'master', 'v2']);
   });
 });
 

@@ -24,3 +24,21 @@ describe('disk space', () => {
     expect(writeError(other, '/x')).toBe(other);
   });
 });
+
+describe('a write that is not allowed', () => {
+  const cases: [what: string, code: string, place: string | undefined, isTold: boolean][] = [
+    ['on a read-only disk', 'EROFS', undefined, true],
+    ['at the target', 'EACCES', '/home/m', true],
+    ['below it', 'EACCES', '/home/m/files/x', true],
+    ['above it', 'EPERM', '/', true],
+    ['beside it', 'EACCES', '/home/m.partial/lease', true],
+    ['anywhere else: a file that was to be read', 'EACCES', '/data/m.zip', false],
+    ['in a folder with a like name', 'EACCES', '/homes/m.zip', false],
+  ];
+  it.each(cases)('%s (%s)', (_what, code, place, isTold) => {
+    const error = Object.assign(new Error(code), { code, ...(place !== undefined && { path: place }) });
+    const told = writeError(error, '/home/m');
+    if (isTold) expect(told).toMatchObject({ code: 'not-writable', exitCode: 2, cause: error });
+    else expect(told).toBe(error);
+  });
+});

@@ -1,12 +1,11 @@
 /** fsb infer MODEL --ids JSON|@FILE: the graph's named outputs, for checks against other implementations. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Row, RowOutput } from '../../pipelines/encoder.ts';
 import { openRunnable, type Runnable } from '../../pipelines/runnable.ts';
 import { encodeText } from '../../pipelines/texts.ts';
 import { npyBytes } from '../../tensor/npy.ts';
 import { UsageError } from '../../util/errors.ts';
-import { writeBytes } from '../../util/files.ts';
+import { makeFolder, writeBytes } from '../../util/files.ts';
 import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
 import { readIdRows } from '../rows.ts';
@@ -100,7 +99,7 @@ async function writeOutputs(
   outputs: readonly NamedOutput[],
   folder: string,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files: { row: number; name: string; shape: readonly number[]; path: string }[] = [];
   for (const { row, name, shape, values } of outputs) {
     const file = path.join(folder, `${row}.${name}.npy`);

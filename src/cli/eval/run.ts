@@ -1,6 +1,5 @@
 /** fsb eval --task: runs the tasks one after the other and reports. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClueTask } from '../../evaluation/clue-task.ts';
 import type { LoadedSplit } from '../../evaluation/dataset.ts';
@@ -19,6 +18,7 @@ import { resultsFolder } from '../../registry/home.ts';
 import { readManifest } from '../../registry/manifest.ts';
 import { evalDefault, findModel } from '../../registry/registry.ts';
 import { NotFoundError, UsageError } from '../../util/errors.ts';
+import { makeFolder } from '../../util/files.ts';
 import type { Context } from '../context.ts';
 import { ensureModel } from '../ensure.ts';
 import { environmentOf } from '../provenance.ts';
@@ -38,7 +38,7 @@ export async function runTasks(context: Context, names: string, options: EvalOpt
       hint: 'name the folder of the run that was broken off: --out DIR --resume',
     });
   const out = outFolder(context, options.out, shard);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   if (options.model !== undefined && tasks.length > 1) await requireAnswers(context, options.model, tasks, options);
   const runs: EvaluationRun[] = [];
   for (const chosen of tasks) runs.push(...(await evaluateTask(context, chosen, options, { out, shard })));

@@ -1,5 +1,5 @@
 /** fsb eval --submission FILE.zip writes answers for a leaderboard; fsb eval lint FILE checks such a file. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClueTask } from '../../evaluation/clue-task.ts';
 import { answersOf, predictSplit } from '../../evaluation/evaluate.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../evaluation/submission-files.ts';
 import { getClueTask } from '../../evaluation/tasks/index.ts';
 import { IntegrityError, NotFoundError, UsageError, ValidationError } from '../../util/errors.ts';
-import { pathExists, writeBytes } from '../../util/files.ts';
+import { makeFolder, pathExists, writeBytes } from '../../util/files.ts';
 import { zipBytes } from '../../util/write-zip.ts';
 import { openZip } from '../../util/zip.ts';
 import type { Context } from '../context.ts';
@@ -53,7 +53,7 @@ export async function writeSubmission(context: Context, names: string, options: 
     options.benchmark,
   );
   const out = outFolder(context, options.out);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const files: { name: string; bytes: Uint8Array }[] = [];
   for (const chosen of tasks) {
     const { file, split, form } = submissionPlace(benchmark, chosen.task.name)!;
@@ -62,7 +62,7 @@ export async function writeSubmission(context: Context, names: string, options: 
       bytes: Buffer.from(await answerTask(context, chosen, { split: options.split ?? split, form, out }, options)),
     });
   }
-  await mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   await writeBytes(target, zipBytes(files));
   const document = { schema: 'fsb.eval-submission/1', file: target, benchmark, entries: files.map(({ name }) => name) };
   context.output.result(document, () => target);

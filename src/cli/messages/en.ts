@@ -40,7 +40,8 @@ export const en = {
   cosineSimilarity: (name: string) => `${name} has no similarity head: the score is the cosine of mean vectors`,
   source: (label: string) => `from ${label}`,
   waitingFor: (pid: number, host: string) => `process ${pid} on ${host} is pulling the same; waiting for it`,
-  resumePull: (held: string) => `${held} are kept: run the same command again to go on from there`,
+  resumePull: (held: string) =>
+    `stopped at ${held}; finished pieces are kept: run the same command again to go on from there`,
   leftOut: (paths: string) => `left out, not part of the checkpoint: ${paths}`,
   offlineHint: (name: string) =>
     `offline: run "fsb pull ${name}" once with a network, or take in a copy: fsb import FILE --as ${name}`,

@@ -3,12 +3,13 @@
  * Layout: one line of JSON that says whose features they are, then vectors as float32 of the machine's byte order (the
  * header names it), in the order of the batches.
  */
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { writeError } from '../../util/disk.ts';
 import { UsageError } from '../../util/errors.ts';
+import { makeFolder } from '../../util/files.ts';
 
 /** The header is a few hundred bytes. */
 const MAX_HEADER_BYTES = 64 * 1024;
@@ -30,7 +31,7 @@ export interface FeatureFile {
 
 /** Opens or creates the file. Throws UsageError when what is there is another run's, or would be lost without `resume`. */
 export async function openFeatureFile(file: string, identity: FeatureIdentity, resume: boolean): Promise<FeatureFile> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const handle = await open(file, 'a+').then(async (appending) => {
     await appending.close(); // creates the file where there is none; positions are ours from here on
     return open(file, 'r+');
