@@ -42,6 +42,8 @@ export interface GetOptions {
 
 export interface HttpResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Of the first answer: a redirect's, where there was one. */
+  readonly firstHeaders: HttpResponse['headers'];
   /** Bytes that will follow; undefined when the server does not say. */
   readonly sizeBytes: number | undefined;
   /** Offset of the first byte that follows: 0 when the server sends the whole in spite of a range. */
@@ -123,6 +125,7 @@ async function getFollowing(
 ): Promise<HttpResponse> {
   const { signal, token, range, ifRange } = options;
   let url = new URL(firstUrl);
+  let firstHeaders: HttpResponse['headers'] | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const hasToken = token !== undefined && url.origin === token.origin;
     const request = {
@@ -137,6 +140,7 @@ async function getFollowing(
     const named = <T>(work: Promise<T>): Promise<T> => work.catch((error) => rethrow(error, firstUrl, proxy, signal));
     const answer = await named(exchange(dispatcher, url, request, signal));
     const { status, headers } = answer;
+    firstHeaders ??= headers;
     const location = headers.location;
     if (status >= 300 && status < 400 && typeof location === 'string') {
       await readStart(answer);
@@ -150,6 +154,7 @@ async function getFollowing(
       const part = status === 206 && range ? readRange(headers, range, firstUrl) : undefined;
       return {
         headers,
+        firstHeaders,
         sizeBytes,
         start: part?.start ?? 0,
         totalBytes: part ? part.totalBytes : sizeBytes,

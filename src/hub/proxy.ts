@@ -1,6 +1,6 @@
 /**
- * Which proxy a request goes through, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY as curl reads them, and connections
- * through it. The choice is made here and not in undici's agent for it, so that an error can name the proxy.
+ * Which proxy a request goes through, by HTTP_PROXY, HTTPS_PROXY (else HTTP_PROXY) and NO_PROXY, and connections through
+ * it. The choice is made here and not in undici's agent for it, so that an error can name the proxy.
  */
 import type { Dispatcher, ProxyAgent } from 'undici';
 import { UsageError } from '../util/errors.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -142,6 +143,62 @@ describe('huggingFaceSource', () => {
     await withHub(hubRoutes('a/b', {}, pinned), async (endpoint, http) => {
       const error = await errorOf(huggingFaceSource({ repo: 'a/b', revision: pinned, endpoint }, http).list());
       expect(error).toMatchObject({ code: 'revision-mismatch', exitCode: 6 });
+    });
+  });
+
+  describe('headers of a file', () => {
+    const WEIGHTS = 'weights';
+    const SHA256 = createHash('sha256').update(WEIGHTS).digest('hex');
+    const BLOB = 'b'.repeat(40);
+    const bare = [
+      { rfilename: 'pytorch_model.bin' },
+      { rfilename: 'config.json', size: 2 },
+      { rfilename: 'empty', size: 0 },
+    ];
+    /** A hub whose own answer has the headers, and redirects to where the bytes are. */
+    const hub = (headers: Record<string, string>, siblings: unknown = bare) => ({
+      '/api/models/a/b/revision/main': status(200, {}, listing(siblings)),
+      [`/a/b/resolve/${COMMIT}/pytorch_model.bin`]: status(302, { location: '/cdn/weights', ...headers }),
+      [`/a/b/resolve/${COMMIT}/config.json`]: status(302, {
+        location: '/cdn/config',
+        'x-repo-commit': COMMIT,
+        etag: `"${BLOB}"`,
+      }),
+      '/cdn/weights': bytes(WEIGHTS, `"${'e'.repeat(64)}"`),
+      '/cdn/config': bytes('{}'),
+    });
+
+    it('give the hash and size that a listing left out', async () => {
+      const headers = { 'x-repo-commit': COMMIT, 'x-linked-etag': `"${SHA256}"`, 'x-linked-size': '7' };
+      await withHub(hub(headers), async (endpoint, http) => {
+        const { files } = await huggingFaceSource({ repo: 'a/b', endpoint }, http).list();
+        expect(files).toEqual([
+          { path: 'pytorch_model.bin', sizeBytes: 7, sha256: SHA256 },
+          { path: 'config.json', sizeBytes: 2, gitSha1: BLOB },
+          { path: 'empty', sizeBytes: 0 },
+        ]);
+      });
+    });
+
+    it('of a server that says nothing change nothing; an ETag of its own is no hash', async () => {
+      await withHub(hub({ etag: `"${SHA256}"` }, bare.slice(0, 1)), async (endpoint, http) => {
+        const { files } = await huggingFaceSource({ repo: 'a/b', endpoint }, http).list();
+        expect(files).toEqual([{ path: 'pytorch_model.bin' }]);
+      });
+    });
+
+    it.each([
+      ['commit', { 'x-repo-commit': 'd'.repeat(40) }, 'revision-mismatch'],
+      ['sha256', { 'x-linked-etag': `"${'d'.repeat(64)}"` }, 'hash-mismatch'],
+      ['size', { 'x-linked-size': '8' }, 'size-mismatch'],
+    ])('that contradict the listing end the download before it begins: %s', async (_what, headers, code) => {
+      const siblings = [{ rfilename: 'pytorch_model.bin', size: 7, lfs: { sha256: SHA256, size: 7 } }];
+      await withHub(hub(headers, siblings), async (endpoint, http) => {
+        const source = huggingFaceSource({ repo: 'a/b', endpoint }, http);
+        const [file] = (await source.list()).files;
+        expect(await errorOf(source.open(file!, 0))).toMatchObject({ code, exitCode: 6 });
+        expect(await errorOf(source.openRange!(file!, { start: 0, end: 3 }, {}))).toMatchObject({ code });
+      });
     });
   });
 

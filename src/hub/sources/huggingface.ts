@@ -1,14 +1,16 @@
 /**
  * A model repository on the Hugging Face hub, or on anything that speaks its protocol (HF_ENDPOINT).
- * Listing: GET /api/models/<repo>/revision/<revision>?blobs=true; file: GET /<repo>/resolve/<commit>/<path>.
+ * Listing: GET /api/models/<repo>/revision/<revision>?blobs=true; file: GET /<repo>/resolve/<commit>/<path>, whose headers
+ * say the hash that a listing left out, and are compared with the one it gave.
  */
 import { z } from 'zod';
 import { IntegrityError, UsageError } from '../../util/errors.ts';
 import { parseWith } from '../../util/json.ts';
 import { unsafePathReason } from '../../util/relative-path.ts';
-import type { HostToken, HttpClient } from '../http.ts';
+import type { HostToken, HttpClient, HttpResponse } from '../http.ts';
 import { redactUrl } from '../signed-url.ts';
 import { openFrom, openRangeOf } from './http.ts';
+import { compareHubHeaders, readHubHeaders } from './hub-headers.ts';
 import { getJson } from './listing.ts';
 import type { Source, SourceFile } from './source.ts';
 
@@ -55,6 +57,28 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
   let commit = revision;
   const urlOf = (file: SourceFile): string =>
     `${endpoint}/${repo}/resolve/${encodeURIComponent(commit)}/${file.path.split('/').map(encodeURIComponent).join('/')}`;
+  const compared = (file: SourceFile): HttpClient => ({
+    ...http,
+    async get(url, options) {
+      const answer = await http.get(url, options);
+      const expected = { ...file, commit: COMMIT.test(commit) ? commit : undefined };
+      try {
+        compareHubHeaders(expected, readHubHeaders(answer.firstHeaders), `${label}: ${file.path}`);
+      } catch (error) {
+        await abandon(answer);
+        throw error;
+      }
+      return answer;
+    },
+  });
+  /** The file with the hash that its own headers give, for a listing that has none. */
+  const described = async (file: SourceFile, signal: AbortSignal | undefined): Promise<SourceFile> => {
+    if (file.sha256 !== undefined || file.gitSha1 !== undefined || file.sizeBytes === 0) return file;
+    const answer = await compared(file).get(urlOf(file), { range: { start: 0, end: 1 }, token: hostToken, signal });
+    await abandon(answer);
+    const { commit: _, ...known } = readHubHeaders(answer.firstHeaders);
+    return { ...file, ...known };
+  };
   return {
     label,
     async list(signal) {
@@ -66,16 +90,22 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
           code: 'revision-mismatch',
         });
       commit = sha;
-      return { revision: sha, files: siblings.map((sibling) => fileOf(sibling, label)) };
+      const files: SourceFile[] = [];
+      for (const sibling of siblings) files.push(await described(fileOf(sibling, label), signal));
+      return { revision: sha, files };
     },
-    open: (file, offset, signal) => openFrom(http, urlOf(file), offset, { token: hostToken, signal }),
+    open: (file, offset, signal) => openFrom(compared(file), urlOf(file), offset, { token: hostToken, signal }),
     openRange: (file, range, { validator, signal }) =>
-      openRangeOf(http, urlOf(file), range, { ifRange: validator, token: hostToken, signal }),
+      openRangeOf(compared(file), urlOf(file), range, { ifRange: validator, token: hostToken, signal }),
     async close() {},
   };
 }
 
 // --- internal ---
+
+async function abandon({ body }: HttpResponse): Promise<void> {
+  for await (const _ of body) break; // ends the connection, unless it is all here
+}
 
 function fileOf(sibling: z.infer<typeof listingSchema>['siblings'][number], label: string): SourceFile {
   const { rfilename: path, lfs, size, blobId } = sibling;
