@@ -22,7 +22,7 @@ export interface PeerInfo {
   readonly loadMs: number;
 }
 
-/** A runtime with a model loaded. */
+/** A runtime with a model loaded. It stands still (SIGSTOP) while others are asked: some let threads spin after their work. */
 export class Peer {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -36,17 +36,24 @@ export class Peer {
 
   /** Starts a peer; its first line says its version and how long the model took to load. */
   static async start(name: string, command: readonly string[]): Promise<{ peer: Peer; info: PeerInfo }> {
-    const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
+    // a group of its own: a stopped member ends a group with SIGHUP when its terminal goes
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const peer = new Peer(name, child);
-    return { peer, info: (await peer.#read()) as PeerInfo };
+    const info = (await peer.#read()) as PeerInfo;
+    child.kill('SIGSTOP');
+    return { peer, info };
   }
 
   async ask(request: DecodeRequest): Promise<DecodeAnswer> {
+    this.#child.kill('SIGCONT');
     this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
-    return (await this.#read()) as DecodeAnswer;
+    const answer = (await this.#read()) as DecodeAnswer;
+    this.#child.kill('SIGSTOP');
+    return answer;
   }
 
   stop(): void {
+    this.#child.kill('SIGCONT');
     this.#child.stdin!.end();
     this.#child.kill();
   }
