@@ -85,7 +85,8 @@ export class QuantizedWeights {
       for (const name of tensors) {
         const source = { kind: 'checkpoint', tensors: [name], transpose: transposed } as const;
         const part = { ...weight, shape: [rows, columns], dtype: 'float32', source } as const;
-        for await (const chunk of floatChunks(part, this.#tensors, this.#buffers)) {
+        // as many as there are threads: a small matrix would keep one of them busy
+        for await (const chunk of floatChunks(part, this.#tensors, this.#buffers, this.#quantizer.threads)) {
           if (factors) multiplyColumns(chunk, factors);
           yield chunk;
         }

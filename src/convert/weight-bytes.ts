@@ -28,17 +28,18 @@ export async function* weightChunks(
       yield bytesOf(weight.dtype === 'float16' ? narrowFloat16(chunk) : chunk);
 }
 
-/** The numbers of a weight in order, as float32; chunks as in weightChunks. */
+/** The numbers of a weight in order, as float32; chunks as in weightChunks, and at least `pieces` of like size where rows allow it. */
 export async function* floatChunks(
   weight: Weight,
   tensors: ReadonlyMap<string, LazyTensor>,
   buffers = new WeightBuffers(),
+  pieces = 1,
 ): AsyncGenerator<Float32Array> {
   const { source } = weight;
   if (source.kind === 'computed') yield source.data;
   else if (source.kind !== 'checkpoint') throw new Error(`weight "${weight.name}" has no numbers of its own`);
   else if (source.heads) yield padHeads(weight, source.heads, await unpadded(weight, source.heads, tensors));
-  else yield* castChunks(source, Float32Array, tensors, buffers);
+  else yield* castChunks(source, Float32Array, tensors, buffers, pieces);
 }
 
 /**
@@ -88,6 +89,7 @@ async function* castChunks<T extends Float32Array | Uint16Array>(
   Numbers: { new (buffer: ArrayBuffer, offset: number, length: number): T; readonly BYTES_PER_ELEMENT: number },
   tensors: ReadonlyMap<string, LazyTensor>,
   buffers: WeightBuffers,
+  pieces = 1,
 ): AsyncGenerator<T> {
   const parts = names.map((name) => boundTensor(name, tensors));
   const width = Numbers.BYTES_PER_ELEMENT;
@@ -95,7 +97,8 @@ async function* castChunks<T extends Float32Array | Uint16Array>(
     const rows = rowCount(band[0]!);
     const widths = band.map((part) => elementCountOf(part.shape) / rows);
     const columns = widths.reduce((sum, width) => sum + width, 0);
-    const step = Math.max(1, Math.floor(CHUNK_BYTES / width / columns));
+    const fitting = Math.max(1, Math.floor(CHUNK_BYTES / width / columns));
+    const step = Math.ceil(rows / Math.max(pieces, Math.ceil(rows / fitting)));
     buffers.release();
     const readers = await Promise.all(band.map((part) => openRows(part, buffers.hold)));
     for (let from = 0; from < rows; from += step) {
