@@ -12,7 +12,7 @@ const SMALL_PARAMETERS = 50e6;
 const MEMORY_SHARE = 0.75;
 
 /**
- * On a CPU, the first that memory can hold. Decoders: int8 generates about as fast as int4 and as near to float32 as one
+ * On a CPU, the first that memory can hold. Decoders: int8 generates nearly as fast as int4 and is as near to float32 as one
  * can tell. Encoders: in int8 the answer to a text depends a little on the texts beside it, since one scale serves the
  * activations of a batch; a score must not.
  */

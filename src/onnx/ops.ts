@@ -26,8 +26,8 @@ export function layerNorm(graph: Graph, address: string, x: Value, prefix: strin
  *   bias ───┼─ + ─┬─► sum                (the residual stream)
  *   stream ─┘     └─► LayerNorm ─► normed
  *
- * Not SkipLayerNormalization, which is all of it in one operator: its CPU kernel takes twice to four times as long
- * (benchmarks/README.md, Encoders).
+ * Not SkipLayerNormalization, which is all of it in one operator: its CPU kernel takes about twice as long
+ * (benchmarks/README.md, Operators).
  */
 export function addAndNorm(
   graph: Graph,

@@ -7,6 +7,7 @@ import { type CommandModule, example } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { CompareOptions } from '../eval/compare.ts';
 import type { EvalOptions } from '../eval/options.ts';
+import { requireRead } from '../eval/read-options.ts';
 import { integerList, positiveInteger, runningOptions, wholeNumber } from '../running.ts';
 
 type Options = EvalOptions & CompareOptions;
@@ -109,52 +110,6 @@ function reportOptions(command: Command): void {
         'zeroclue',
       ]),
     );
-}
-
-const MODEL_OPTIONS = ['task', 'model', 'device', 'threads', 'dtype', 'auto', 'explain'];
-const ANSWER_OPTIONS = [
-  'split',
-  'method',
-  'lmForm',
-  'data',
-  'seed',
-  'batchTokens',
-  'labelOrder',
-  'trainSplit',
-  'trainLimit',
-  'pooling',
-  'out',
-  'resume',
-  'limit',
-  'shard',
-];
-const REPORT_OPTIONS = ['format', 'markdown', 'junit', 'report', 'minAccuracy'];
-
-/** Which options each action reads, beside those of every command. */
-const READ: Readonly<Record<string, readonly string[]>> = {
-  run: [...MODEL_OPTIONS, ...ANSWER_OPTIONS, ...REPORT_OPTIONS, 'folds'],
-  submission: [...MODEL_OPTIONS, ...ANSWER_OPTIONS, 'submission', 'benchmark'],
-  merge: [...REPORT_OPTIONS, 'task', 'out'],
-  lint: ['task', 'benchmark', 'data', 'split'],
-  compare: ['compare'],
-};
-
-/** Refuses what would be ignored. */
-function requireRead(command: Command, action: string): void {
-  const read = READ[action];
-  if (!read) return; // no such action: said by dispatch
-  const everywhere = ['json', 'quiet', 'debug'];
-  const ignored = command.options.filter((option) => {
-    const name = option.attributeName();
-    return command.getOptionValueSource(name) === 'cli' && !read.includes(name) && !everywhere.includes(name);
-  });
-  if (ignored.length === 0) return;
-  const flags = ignored.map(({ long }) => long).join(', ');
-  const doing = { run: 'a run', submission: 'a run for --submission', compare: 'a comparison' }[action] ?? action;
-  throw new UsageError(`fsb eval: ${flags} has no meaning for ${doing}`, {
-    code: 'option-not-read',
-    hint: `leave it out; the others are in fsb eval --help`,
-  });
 }
 
 async function dispatch(
