@@ -53,7 +53,7 @@ export const command: CommandModule = {
       .option('--max-new-tokens <n>', 'most tokens after the prompt (default: 64)', positiveInteger('--max-new-tokens'))
       .option('--min-new-tokens <n>', 'no end before so many', wholeNumber('--min-new-tokens'))
       .option('--temperature <t>', 'sample; divides the logits', realNumber('--temperature'))
-      .option('--top-k <k>', 'sample among the k likeliest', wholeNumber('--top-k'))
+      .option('--top-k <k>', 'sample among the k likeliest (default: all; transformers: 50)', wholeNumber('--top-k'))
       .option('--top-p <p>', 'sample among the likeliest that together have this probability', realNumber('--top-p'))
       .option(
         '--min-p <p>',
@@ -61,7 +61,7 @@ export const command: CommandModule = {
         realNumber('--min-p'),
       )
       .option('--typical-p <p>', 'locally typical sampling', realNumber('--typical-p'))
-      .option('--seed <n>', 'sample; the same seed gives the same text', wholeNumber('--seed'))
+      .option('--seed <n>', 'sample; the same seed gives the same text (default: 0)', wholeNumber('--seed'))
       .option(
         '--repetition-penalty <r>',
         'above 1 discourages tokens that occurred',
