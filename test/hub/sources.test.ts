@@ -180,6 +180,13 @@ describe('huggingFaceSource', () => {
       });
     });
 
+    it('that cannot be had are no obstacle to the listing', async () => {
+      await withHub(hub({}, [{ rfilename: 'gone.bin' }]), async (endpoint, http) => {
+        const { files } = await huggingFaceSource({ repo: 'a/b', endpoint }, http).list();
+        expect(files).toEqual([{ path: 'gone.bin' }]);
+      });
+    });
+
     it('of a server that says nothing change nothing; an ETag of its own is no hash', async () => {
       await withHub(hub({ etag: `"${SHA256}"` }, bare.slice(0, 1)), async (endpoint, http) => {
         const { files } = await huggingFaceSource({ repo: 'a/b', endpoint }, http).list();

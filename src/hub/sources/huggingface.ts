@@ -74,10 +74,16 @@ export function huggingFaceSource(options: HuggingFaceOptions, http: HttpClient)
   /** The file with the hash that its own headers give, for a listing that has none. */
   const described = async (file: SourceFile, signal: AbortSignal | undefined): Promise<SourceFile> => {
     if (file.sha256 !== undefined || file.gitSha1 !== undefined || file.sizeBytes === 0) return file;
-    const answer = await compared(file).get(urlOf(file), { range: { start: 0, end: 1 }, token: hostToken, signal });
-    await abandon(answer);
-    const { commit: _, ...known } = readHubHeaders(answer.firstHeaders);
-    return { ...file, ...known };
+    try {
+      const answer = await compared(file).get(urlOf(file), { range: { start: 0, end: 1 }, token: hostToken, signal });
+      await abandon(answer);
+      const { commit: _, ...known } = readHubHeaders(answer.firstHeaders);
+      return { ...file, ...known };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof IntegrityError) throw error;
+      return file; // that it cannot be had matters when it is wanted, and is said then
+    }
   };
   return {
     label,
