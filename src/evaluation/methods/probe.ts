@@ -15,7 +15,6 @@ import { type FeatureReader, featureReader, variantsOf } from '../probe/features
 import { headLogits, type LinearHead } from '../probe/logistic-regression.ts';
 import { readProbe, writeProbe } from '../probe/probe-file.ts';
 import { type TrainedProbe, type TrainingSet, trainProbe } from '../probe/train.ts';
-import { CLOZE_BATCH_TOKENS } from './cloze.ts';
 import { HEAD_BATCH_TOKENS } from './head.ts';
 import { encodeAll, type Method } from './method.ts';
 
@@ -74,7 +73,7 @@ export async function probeMethod(
       fitted: validation ? fitted : fitted + heldOut,
       ...{ pooling, features: head.size, l2, overlap },
     },
-    batchTokens: batchTokensOf(model),
+    batchTokens: HEAD_BATCH_TOKENS,
     async prepare(examples, signal) {
       const rows = await encodeAll(examples, (example) => reader.encode(example), signal);
       return {
@@ -94,9 +93,6 @@ export async function probeMethod(
 
 // --- internal ---
 
-/** A graph computes all its outputs: beside a masked language model's head, batches are as small as a cloze's. */
-const batchTokensOf = (model: Encoder): number => (model.has('mlm_logits') ? CLOZE_BATCH_TOKENS : HEAD_BATCH_TOKENS);
-
 async function trained(
   model: Encoder,
   task: ClueTask,
@@ -113,7 +109,7 @@ async function trained(
   const computed = await computeFeatures({
     reader,
     examples,
-    batchTokens: training.batchTokens ?? batchTokensOf(model),
+    batchTokens: training.batchTokens ?? HEAD_BATCH_TOKENS,
     file: files === undefined ? undefined : `${files}.features`,
     identity,
     resume,
@@ -177,7 +173,7 @@ function scoresOf(task: ClueTask, head: LinearHead, features: Float32Array): Flo
 function identityOf(
   model: Encoder,
   task: ClueTask,
-  { train, validation, pooling = 'mean', seed, batchTokens = batchTokensOf(model) }: ProbeTraining,
+  { train, validation, pooling = 'mean', seed, batchTokens = HEAD_BATCH_TOKENS }: ProbeTraining,
   maxLength: number,
 ): FeatureIdentity {
   const split = ({ split: name, md5, examples, sampleSeed }: LoadedSplit) => ({
