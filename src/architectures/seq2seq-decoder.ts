@@ -5,7 +5,15 @@
 import type { Graph, Value } from '../onnx/graph.ts';
 import { LOWEST_FLOAT32, multiHeadAttention, scalarOf, sizeOf } from '../onnx/ops.ts';
 import { type CacheShape, causalAttention, lastPositions, paddedHeadSize } from './decoder-parts.ts';
-import { outBias, project, projectOut, type Seq2SeqConfig, type Seq2SeqFamily, type Side } from './seq2seq-family.ts';
+import {
+  feedForwardStep,
+  outBias,
+  project,
+  projectOut,
+  type Seq2SeqConfig,
+  type Seq2SeqFamily,
+  type Side,
+} from './seq2seq-family.ts';
 
 export interface DecodeInputs {
   readonly ids: Value;
@@ -95,19 +103,8 @@ export function decode(
       next.norm,
     ));
 
-    const fed = family.feed(graph, `${at}/ff`, normed, next.prefix);
-    const [norm, normAt] =
-      i === numDecoderLayers - 1
-        ? [family.finalNorm('decoder'), '/decoder/final_norm']
-        : [family.selfAttention('decoder', i + 1).norm, `/decoder/block.${i + 1}/norm`];
-    ({ normed, sum: stream } = family.residual(
-      graph,
-      normAt,
-      fed,
-      outBias(graph, `${next.prefix}.wo`, config, family),
-      stream,
-      norm,
-    ));
+    const place = { side: 'decoder', block: i, isLast: i === numDecoderLayers - 1 } as const;
+    ({ normed, sum: stream } = feedForwardStep(graph, place, { normed, stream }, config, family));
   }
   graph.output('logits', family.head(graph, lastPositions(graph, normed, logitsToKeep)));
   graph.output('decoder_last_hidden_state', normed);

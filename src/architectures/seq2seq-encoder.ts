@@ -1,7 +1,14 @@
 /** The encoder that T5 and Megatron-T5 share. */
 import type { Graph, Value } from '../onnx/graph.ts';
 import { multiHeadAttention, paddingBias, sizeOf } from '../onnx/ops.ts';
-import { outBias, project, projectOut, type Seq2SeqConfig, type Seq2SeqFamily } from './seq2seq-family.ts';
+import {
+  feedForwardStep,
+  outBias,
+  project,
+  projectOut,
+  type Seq2SeqConfig,
+  type Seq2SeqFamily,
+} from './seq2seq-family.ts';
 
 /** The encoder: (B, T) → (B, T, H). */
 export function encode(graph: Graph, config: Seq2SeqConfig, family: Seq2SeqFamily, ids: Value, mask: Value): Value {
@@ -39,19 +46,8 @@ export function encode(graph: Graph, config: Seq2SeqConfig, family: Seq2SeqFamil
       stream,
       next.norm,
     ));
-    const fed = family.feed(graph, `${at}/ff`, normed, next.prefix);
-    const [norm, normAt] =
-      i === config.numEncoderLayers - 1
-        ? [family.finalNorm('encoder'), '/encoder/final_norm']
-        : [family.selfAttention('encoder', i + 1).norm, `/encoder/block.${i + 1}/norm`];
-    ({ normed, sum: stream } = family.residual(
-      graph,
-      normAt,
-      fed,
-      outBias(graph, `${next.prefix}.wo`, config, family),
-      stream,
-      norm,
-    ));
+    const place = { side: 'encoder', block: i, isLast: i === config.numEncoderLayers - 1 } as const;
+    ({ normed, sum: stream } = feedForwardStep(graph, place, { normed, stream }, config, family));
   }
   return normed;
 }

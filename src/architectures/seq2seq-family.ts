@@ -119,3 +119,26 @@ export function projectOut(
 export function outBias(graph: Graph, prefix: string, config: Seq2SeqConfig, family: Seq2SeqFamily): Value | undefined {
   return family.biased ? graph.tensor(`${prefix}.bias`, [config.hiddenSize]) : undefined;
 }
+
+/** Where a block stands in its stack. */
+export interface BlockPlace {
+  readonly side: Side;
+  readonly block: number;
+  readonly isLast: boolean;
+}
+
+/** The feed-forward half of a block, and the residual step, whose norm opens the next block or ends the stack. */
+export function feedForwardStep(
+  graph: Graph,
+  { side, block, isLast }: BlockPlace,
+  { normed, stream }: { readonly normed: Value; readonly stream: Value },
+  config: Seq2SeqConfig,
+  family: Seq2SeqFamily,
+): { normed: Value; sum: Value } {
+  const { prefix } = family.feedForward(side, block);
+  const fed = family.feed(graph, `/${side}/block.${block}/ff`, normed, prefix);
+  const [norm, at] = isLast
+    ? [family.finalNorm(side), `/${side}/final_norm`]
+    : [family.selfAttention(side, block + 1).norm, `/${side}/block.${block + 1}/norm`];
+  return family.residual(graph, at, fed, outBias(graph, `${prefix}.wo`, config, family), stream, norm);
+}
